@@ -1,0 +1,1 @@
+"""A fake FlowFlex for tests and local work."""

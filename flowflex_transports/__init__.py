@@ -1,0 +1,1 @@
+"""Transports that drive the core over urllib3 and trio."""
