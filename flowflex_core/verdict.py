@@ -1,0 +1,156 @@
+"""What an outcome means: the whole retry policy, as three functions from an outcome to a verdict.
+
+They see one outcome of one leg and no state but what is passed in; what a verdict leads to is `states`' business.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from flowflex_core import wire
+from flowflex_core.backoff import retry_after
+from flowflex_core.messages import Outcome, Response
+from flowflex_core.settings import Settings
+
+
+class Sign(Enum):
+    """What happened to a leg; with the state it happened in, it names the next state."""
+
+    ISSUED = "issued"
+    GRANTED = "granted"
+    STORED = "stored"
+    DELIVERED = "delivered"
+    REPEAT = "repeat"
+    RENEW = "renew"
+    REFUSED = "refused"
+
+
+# Why a leg did not succeed: the server said no, there was no time, there was no connection, the reply was no answer,
+# or the file could not be read.
+Reason = Literal["refused", "timeout", "connection", "unreadable", "source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an attempt did not succeed, in words and in the fields of an error."""
+
+    reason: Reason
+    words: str
+    status: int | None = None
+    code: str | None = None
+    details: Any = None
+    request_id: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an outcome means.
+
+    Attributes:
+        sign: What happened.
+        value: What was gained: an upload URL, or the reply to the event.
+        problem: Why nothing was gained.
+        arrived: Whether the request may have had its effect: True adds a doubt that only a definite reply removes.
+        definite: Whether a refusal says that the request, and its identical earlier attempts, had no effect.
+    """
+
+    sign: Sign
+    value: Any = None
+    problem: Problem | None = None
+    arrived: bool = False
+    definite: bool = False
+
+
+# RFC 9110 and 6585: the server did not get to the request, or asks for another time.
+_ANOTHER_TIME = frozenset({408, 425, 429})
+# About who asks and not about what is asked: says nothing of an earlier attempt.
+_ABOUT_THE_CALLER = frozenset({401, 403, 407})
+# How storage says that a URL is too old: S3 "Request has expired", a token service "jwt expired".
+_EXPIRED = ("expired", "exp claim", '"exp"')
+
+
+def of_upload_url(outcome: Outcome, settings: Settings, now: float) -> Verdict:
+    """Judge the outcome of a request for an upload URL."""
+    if not isinstance(outcome, Response):
+        return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
+    if 200 <= outcome.status < 300:
+        try:
+            granted = wire.read_upload_url(outcome, settings)
+        except wire.UnreadableError as error:
+            return _unreadable(outcome, error)
+        if isinstance(granted, str):
+            return Verdict(Sign.REFUSED, problem=Problem("refused", granted, outcome.status))
+        return Verdict(Sign.GRANTED, granted)
+    return _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
+
+
+def of_put(outcome: Outcome, settings: Settings, now: float, *, url: str, is_old: bool, in_doubt: bool) -> Verdict:
+    """Judge the outcome of sending a file. `is_old`: the URL may have expired; `in_doubt`: an attempt may have arrived."""
+    if not isinstance(outcome, Response):
+        return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
+    if 200 <= outcome.status < 300:
+        try:
+            wire.read_put_reply(outcome)
+        except wire.UnreadableError as error:
+            return _unreadable(outcome, error)
+        return Verdict(Sign.STORED)
+    refusal = wire.read_storage_refusal(outcome, url, settings)
+    words = f"{refusal.code or ''} {refusal.sentence or ''}".lower()
+    if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
+        return Verdict(Sign.STORED)
+    verdict = _of_refusal(outcome, refusal, now)
+    if verdict.sign is Sign.REFUSED and refusal.status in (400, 401, 403):
+        if is_old or any(word in words for word in _EXPIRED):
+            return Verdict(Sign.RENEW, problem=verdict.problem)
+        if refusal.code == "RequestTimeout":  # how S3 says 408
+            return Verdict(Sign.REPEAT, problem=verdict.problem)
+    return verdict
+
+
+def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
+    """Judge the outcome of firing the event."""
+    if not isinstance(outcome, Response):
+        return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
+    if 200 <= outcome.status < 300:
+        try:
+            return Verdict(Sign.DELIVERED, wire.read_event_reply(outcome))
+        except wire.UnreadableError as error:
+            return _unreadable(outcome, error)
+    verdict = _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
+    if outcome.status == 409 and outcome.header("retry-after") is not None and not wire.forbids_repeating(outcome):
+        # An attempt under the same key is being worked on: it may yet succeed.
+        return Verdict(Sign.REPEAT, problem=verdict.problem, arrived=True)
+    return verdict
+
+
+def _of_failure(kind: str, message: str, sent: bool, settings: Settings) -> Verdict:
+    words = wire.clean(message, settings) or kind
+    if kind == "source":
+        return Verdict(Sign.REFUSED, problem=Problem("source", words), arrived=sent)
+    reason: Reason = "timeout" if kind == "timeout" else "connection"
+    # A certificate that is refused now is refused in a second, too.
+    sign = Sign.REFUSED if kind == "tls" else Sign.REPEAT
+    return Verdict(sign, problem=Problem(reason, words), arrived=sent)
+
+
+def _unreadable(response: Response, error: wire.UnreadableError) -> Verdict:
+    words = f"the reply was {error}"
+    return Verdict(Sign.REPEAT, problem=Problem("unreadable", words, response.status), arrived=True)
+
+
+def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdict:
+    status = refusal.status
+    wait = retry_after(response.header("retry-after"), response.header("date"), now)
+    words = refusal.sentence
+    if words is None and 300 <= status < 400:
+        words = "the reply was a redirect, which is never followed: check base_url"
+    problem = Problem(
+        "refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait
+    )
+    # The server may have failed before or after it did what was asked.
+    arrived = status >= 500
+    if (status in _ANOTHER_TIME or 500 <= status < 600) and not wire.forbids_repeating(response):
+        return Verdict(Sign.REPEAT, problem=problem, arrived=arrived)
+    definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _ABOUT_THE_CALLER
+    return Verdict(Sign.REFUSED, problem=problem, arrived=arrived, definite=definite)

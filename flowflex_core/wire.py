@@ -1,0 +1,291 @@
+"""The one place that knows FlowFlex's paths, header names and JSON fields: builds requests, reads replies.
+
+Reading never raises and never trusts: a reply may come from FlowFlex, from a proxy or from a captive portal, may be
+anything, and may repeat our own secrets to us.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flowflex_core.address import AddressError, parse
+from flowflex_core.files import FileRef
+from flowflex_core.messages import MAX_REPLY_BYTES, Request, Response, UploadUrl
+from flowflex_core.payload import MAX_DEPTH
+from flowflex_core.settings import Settings
+from flowflex_core.version import __version__
+
+USER_AGENT: Final = f"flowflex-kit/{__version__}"
+
+# What is kept of an error reply that is not JSON, and of any sentence taken from a reply.
+MAX_TEXT_DETAILS = 2_000
+MAX_SENTENCE = 300
+
+MASK = "[secret]"
+
+
+# Requests
+
+
+def upload_url_request(
+    settings: Settings, request_id: str, *, filename: str, mime: str, size: int | None, timeout: float, total: float
+) -> Request:
+    """Ask for an upload URL."""
+    fields: dict[str, Any] = {"filename": filename, "mime": mime}
+    if size is not None:
+        fields["size"] = size
+    body = json.dumps(fields, separators=(",", ":")).encode()
+    url = f"{settings.base_url}/v1/assets/upload-url"
+    return Request(request_id, "POST", url, _api_headers(settings), body, timeout, total)
+
+
+def put_request(request_id: str, *, url: str, ref: FileRef, mime: str, timeout: float, total: float) -> Request:
+    """Send a file to storage. No Authorization: the URL carries its own, and storage refuses two."""
+    return Request(request_id, "PUT", url, {"Content-Type": mime, "User-Agent": USER_AGENT}, ref, timeout, total)
+
+
+def event_request(
+    settings: Settings, request_id: str, *, event: str, key: str, body: bytes, timeout: float, total: float
+) -> Request:
+    """Fire the event."""
+    headers = _api_headers(settings)
+    headers["x-event"] = event
+    headers["x-idempotency-key"] = key
+    return Request(request_id, "POST", settings.event_url, headers, body, timeout, total)
+
+
+def _api_headers(settings: Settings) -> dict[str, str]:
+    return {
+        "Authorization": settings.authorization,
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "User-Agent": USER_AGENT,
+    }
+
+
+# Replies that say yes
+
+
+class UnreadableError(ValueError):
+    """Says in a few words why a reply cannot be what FlowFlex would send."""
+
+
+def read_event_reply(response: Response) -> Any:
+    """Return what an accepted event answers: any JSON, plain text, or `""`; raises `UnreadableError`."""
+    if not response.body:
+        return ""
+    media_type = _media_type(response)
+    if _is_json(media_type):
+        return _read_json(response.body)
+    _refuse_page(response, media_type)
+    if len(response.body) > MAX_REPLY_BYTES:
+        raise UnreadableError("a reply that is too large")
+    return response.body.decode("utf-8", "replace")
+
+
+def read_put_reply(response: Response) -> None:
+    """Accept any success of storage but a web page, which a captive portal sends; raises `UnreadableError`."""
+    _refuse_page(response, _media_type(response))
+
+
+def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
+    """Return the granted upload URL, or in words what is wrong with it; raises `UnreadableError` for no JSON at all."""
+    _refuse_page(response, _media_type(response))
+    reply = _read_json(response.body)
+    if not isinstance(reply, dict):
+        return "the reply is not an object"
+    asset_id, url, token = reply.get("assetId"), reply.get("uploadUrl"), reply.get("token")
+    if not isinstance(asset_id, str) or not asset_id or len(asset_id) > 1_000 or not asset_id.isprintable():
+        return "the reply has no assetId that could be one"
+    if not isinstance(url, str) or not url:
+        return "the reply has no uploadUrl"
+    if token is not None and not isinstance(token, str):
+        return "the reply has a token that is not a string"
+    try:
+        address = parse(url)
+    except AddressError as error:
+        return f"its uploadUrl {error}"
+    if address.scheme != "https" and not (address.is_loopback and settings.is_loopback):
+        return f"its uploadUrl is plain http to {address.host}: the file would cross the network in clear text"
+    granted = UploadUrl(assetId=asset_id, uploadUrl=url)
+    if token is not None:
+        granted["token"] = token
+    return granted
+
+
+# Replies that say no
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an error reply says, with every secret masked.
+
+    Attributes:
+        status: The HTTP status, or the one that storage wrapped in the JSON of a 400.
+        sentence: The server's own words, or None.
+        code: Its machine-readable code, or None.
+        details: The parsed body, or its beginning as text.
+        request_id: The server's id of the request, or None.
+    """
+
+    status: int
+    sentence: str | None
+    code: str | None
+    details: Any
+    request_id: str | None
+
+
+def read_refusal(response: Response, settings: Settings) -> Refusal:
+    """Read an error reply of the API: `error` or `message`, `code` or `name`, flat or as an object."""
+    body: Any = None
+    if response.body and _is_json(_media_type(response)):
+        try:
+            body = _mask(_read_json(response.body), settings)
+        except UnreadableError:
+            body = None
+    if not isinstance(body, dict):
+        details = body if body is not None else settings.redact(_text(response.body))[:MAX_TEXT_DETAILS]
+        return Refusal(response.status, None, None, details, _request_id(response, None))
+    fields = body
+    for name in ("error", "message"):
+        if isinstance(body.get(name), dict):
+            fields = {**body, **body[name]}
+            break
+    sentence = _word(fields.get("error")) or _word(fields.get("message"))
+    code = _word(fields.get("code")) or _word(fields.get("name"))
+    return Refusal(response.status, sentence, code, body, _request_id(response, body))
+
+
+_XML_FIELD = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code", "Message", "RequestId")}
+
+
+def read_storage_refusal(response: Response, url: str, settings: Settings) -> Refusal:
+    """Read an error reply of storage to code and message alone: the rest may hold the string that was signed."""
+    text = _text(response.body)
+    found: dict[str, str | None] = {
+        name: match[1] if (match := pattern.search(text)) else None for name, pattern in _XML_FIELD.items()
+    }
+    code, sentence, status = found["Code"], found["Message"], response.status
+    if code is None and sentence is None and text.lstrip()[:1] == "{":
+        try:
+            body = _read_json(response.body)
+        except UnreadableError:
+            body = {}
+        code = _word(body.get("error")) or _word(body.get("code"))
+        sentence = _word(body.get("message"))
+        # Supabase answers 400 and puts the status that it means inside.
+        wrapped = str(body.get("statusCode", ""))
+        if status == 400 and re.fullmatch(r"[45][0-9][0-9]", wrapped):
+            status = int(wrapped)
+    secrets = [part for part in re.split(r"[?&=]", url.partition("?")[2]) if len(part) > 5]
+    sentence = _scrub(sentence, secrets, settings)
+    code = _scrub(code, secrets, settings)
+    details = {"code": code, "message": sentence}
+    return Refusal(status, sentence, code, details, _request_id(response, None) or _scrub(found["RequestId"], secrets, settings))
+
+
+def forbids_repeating(response: Response) -> bool:
+    """Whether the server says that the request is not to be repeated."""
+    return (response.header("x-should-retry") or "").strip().lower() == "false"
+
+
+_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
+
+
+def clean(words: str, settings: Settings) -> str:
+    """Return one line of `words` from outside, short, without credentials and without the query of any URL."""
+    words = _URL_QUERY.sub(r"\1?" + MASK, settings.redact(words[: 4 * MAX_SENTENCE]))
+    return "".join(character if character.isprintable() else " " for character in words)[:MAX_SENTENCE].strip()
+
+
+# Parts
+
+
+def _media_type(response: Response) -> str:
+    return (response.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+def _refuse_page(response: Response, media_type: str) -> None:
+    start = response.body[:64].lstrip().lower()
+    if media_type in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html")):
+        raise UnreadableError("a web page, as a proxy or a captive portal sends it")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+def _read_json(body: bytes) -> Any:
+    """Parse JSON of bounded size and depth, or raise `UnreadableError`."""
+    if len(body) > MAX_REPLY_BYTES:
+        raise UnreadableError("a reply that is too large")
+    try:
+        value = _DECODER.decode(body.decode("utf-8-sig"))
+    except RecursionError:
+        raise UnreadableError("JSON that is nested too deep") from None
+    except ValueError:
+        raise UnreadableError("JSON that is broken") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise UnreadableError("JSON that is nested too deep")
+    return value
+
+
+def _depth(value: Any) -> int:
+    """Count the levels of a parsed value, one level at a time: it may be deeper than the stack."""
+    depth = 0
+    level = [value]
+    while level := [child for item in level for child in _children(item)]:
+        depth += 1
+    return depth
+
+
+def _children(item: Any) -> Any:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
+
+
+def _mask(value: Any, settings: Settings) -> Any:
+    if isinstance(value, str):
+        return settings.redact(value)
+    if isinstance(value, list):
+        return [_mask(child, settings) for child in value]
+    if isinstance(value, dict):
+        return {settings.redact(key): _mask(child, settings) for key, child in value.items()}
+    return value
+
+
+def _text(body: bytes) -> str:
+    return body[: 16 * MAX_TEXT_DETAILS].decode("utf-8", "replace")
+
+
+def _word(value: Any) -> str | None:
+    """Return a field that is text or a number as text; None where it is empty or anything else."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    return str(value) or None
+
+
+def _scrub(words: str | None, secrets: list[str], settings: Settings) -> str | None:
+    if words is None:
+        return None
+    for secret in secrets:
+        words = words.replace(secret, MASK)
+    return clean(words, settings) or None
+
+
+def _request_id(response: Response, body: dict[str, Any] | None) -> str | None:
+    for name in ("x-request-id", "request-id", "x-amz-request-id"):
+        value = response.header(name)
+        if value is not None and value.isprintable() and 0 < len(value) <= 200:
+            return value
+    value = body.get("requestId") if body else None
+    return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200 else None
