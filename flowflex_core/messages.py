@@ -3,7 +3,7 @@
 `Request` and `Turn` come out of the core, `Response` and `Failure` go in.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,17 +58,21 @@ class Response:
 
     request_id: str
     status: int
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     body: bytes = b""
 
     def __repr__(self) -> str:
         """Leave out headers and body: an upload URL or a token may stand in either."""
         return f"Response({self.request_id} {self.status}, {len(self.body)} bytes)"
 
+    def pairs(self) -> Iterable[tuple[str, str]]:
+        """Return the headers as pairs; an object of a library's own needs no more than `items()`."""
+        headers = self.headers
+        return headers.items() if isinstance(headers, Mapping) or hasattr(headers, "items") else headers
+
     def header(self, name: str) -> str | None:
         """Return the value of the header `name` (in lower case), or None."""
-        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        for key, value in pairs:
+        for key, value in self.pairs():
             if key.lower() == name:
                 return value
         return None

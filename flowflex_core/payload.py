@@ -210,7 +210,9 @@ class _Encoder:
                 _refuse(trail, "is never turned into something that JSON has a word for by the default= hook")
             self.value(_foreign(lambda: hook(value), trail), trail, depth + 1)
         else:
-            _refuse(trail, f"is of type {type(value).__name__}, which JSON has no word for: convert it, or give default=")
+            _refuse(
+                trail, f"is of type {type(value).__name__}, which JSON has no word for: convert it, or give default="
+            )
 
 
 def _string(value: str, trail: _Trail) -> str:
@@ -250,7 +252,7 @@ def _refuse(trail: _Trail, why: str) -> NoReturn:
 
 
 # A key with any of these, or with a blank or a control character, is quoted in a path.
-_ODD = frozenset("."'"' "'[]\\")
+_ODD = frozenset(".\"'[]\\")
 
 
 def payload_path(trail: _Trail) -> str:

@@ -4,7 +4,7 @@ They see one outcome of one leg and no state but what is passed in; what a verdi
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal
 
 from flowflex_core import wire
@@ -13,7 +13,7 @@ from flowflex_core.messages import Outcome, Response
 from flowflex_core.settings import Settings
 
 
-class Sign(Enum):
+class Sign(StrEnum):
     """What happened to a leg; with the state it happened in, it names the next state."""
 
     ISSUED = "issued"
@@ -64,8 +64,8 @@ class Verdict:
 
 # RFC 9110 and 6585: the server did not get to the request, or asks for another time.
 _ANOTHER_TIME = frozenset({408, 425, 429})
-# About who asks and not about what is asked: says nothing of an earlier attempt.
-_ABOUT_THE_CALLER = frozenset({401, 403, 407})
+# About who asks, or about another attempt under the same key: says nothing of what became of an earlier attempt.
+_NOT_ABOUT_THE_EVENT = frozenset({401, 403, 407, 409})
 # How storage says that a URL is too old: S3 "Request has expired", a token service "jwt expired".
 _EXPIRED = ("expired", "exp claim", '"exp"')
 
@@ -86,7 +86,10 @@ def of_upload_url(outcome: Outcome, settings: Settings, now: float) -> Verdict:
 
 
 def of_put(outcome: Outcome, settings: Settings, now: float, *, url: str, is_old: bool, in_doubt: bool) -> Verdict:
-    """Judge the outcome of sending a file. `is_old`: the URL may have expired; `in_doubt`: an attempt may have arrived."""
+    """Judge the outcome of sending a file.
+
+    `is_old`: the URL may have expired; `in_doubt`: an earlier attempt may have arrived.
+    """
     if not isinstance(outcome, Response):
         return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
     if 200 <= outcome.status < 300:
@@ -118,9 +121,10 @@ def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
     verdict = _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
-    if outcome.status == 409 and outcome.header("retry-after") is not None and not wire.forbids_repeating(outcome):
+    if outcome.status == 409 and outcome.header("retry-after") is not None:
         # An attempt under the same key is being worked on: it may yet succeed.
-        return Verdict(Sign.REPEAT, problem=verdict.problem, arrived=True)
+        sign = Sign.REFUSED if wire.forbids_repeating(outcome) else Sign.REPEAT
+        return Verdict(sign, problem=verdict.problem, arrived=True)
     return verdict
 
 
@@ -145,12 +149,10 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     words = refusal.sentence
     if words is None and 300 <= status < 400:
         words = "the reply was a redirect, which is never followed: check base_url"
-    problem = Problem(
-        "refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait
-    )
-    # The server may have failed before or after it did what was asked.
-    arrived = status >= 500
+    problem = Problem("refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait)
+    # The server may have failed before or after it did what was asked, and an interim status is no answer.
+    arrived = status >= 500 or status < 200
     if (status in _ANOTHER_TIME or 500 <= status < 600) and not wire.forbids_repeating(response):
         return Verdict(Sign.REPEAT, problem=problem, arrived=arrived)
-    definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _ABOUT_THE_CALLER
+    definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _NOT_ABOUT_THE_EVENT
     return Verdict(Sign.REFUSED, problem=problem, arrived=arrived, definite=definite)

@@ -182,7 +182,9 @@ def read_storage_refusal(response: Response, url: str, settings: Settings) -> Re
     sentence = _scrub(sentence, secrets, settings)
     code = _scrub(code, secrets, settings)
     details = {"code": code, "message": sentence}
-    return Refusal(status, sentence, code, details, _request_id(response, None) or _scrub(found["RequestId"], secrets, settings))
+    return Refusal(
+        status, sentence, code, details, _request_id(response, None) or _scrub(found["RequestId"], secrets, settings)
+    )
 
 
 def forbids_repeating(response: Response) -> bool:

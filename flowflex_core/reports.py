@@ -1,0 +1,104 @@
+"""Turns the end of a send into the error that its caller reads: one sentence, and the fields to branch on."""
+
+from flowflex_core.errors import (
+    FlowFlexConnectionError,
+    FlowFlexError,
+    FlowFlexOutcomeUnknownError,
+    FlowFlexTimeoutError,
+    FlowFlexUploadConnectionError,
+    FlowFlexUploadError,
+    FlowFlexUploadTimeoutError,
+)
+from flowflex_core.plan import Plan
+from flowflex_core.states import EVENT, IN_FLIGHT, SendState, State, Task
+from flowflex_core.verdict import Problem
+
+_REPEAT = "resume from error.snapshot to repeat it under the same key"
+
+_OF_A_PUT: dict[str, type[FlowFlexError]] = {
+    "timeout": FlowFlexUploadTimeoutError,
+    "connection": FlowFlexUploadConnectionError,
+}
+_OF_THE_API: dict[str, type[FlowFlexError]] = {
+    "timeout": FlowFlexTimeoutError,
+    "connection": FlowFlexConnectionError,
+    "source": FlowFlexUploadError,
+}
+
+
+def failure_error(plan: Plan, task: Task, leg: str) -> FlowFlexError:
+    """Return the error for a task that has used up its attempts, or was refused for good."""
+    problem = task.problem
+    assert problem is not None
+    if leg == "event" and task.doubt:
+        return _error(
+            FlowFlexOutcomeUnknownError, f"{_what(plan, task, leg)} may or may not have arrived", task, _REPEAT
+        )
+    if leg == "put":
+        kind = _OF_A_PUT.get(problem.reason, FlowFlexUploadError)
+        return _error(kind, f"{_what(plan, task, leg)} was not stored", task)
+    kind = _OF_THE_API.get(problem.reason, FlowFlexError)
+    return _error(kind, f"{_what(plan, task, leg)} was not {'accepted' if leg == 'event' else 'granted'}", task)
+
+
+def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
+    """Return the error for a run whose deadline came."""
+    seconds = plan.settings.deadline_seconds
+    task = state.under_way.get(EVENT)
+    if task is not None:
+        if task.doubt or task.state is State.EVENT_SENT:
+            words = f"{_what(plan, task, 'event')} may or may not have arrived when the deadline of {seconds:g} s came"
+            return _error(FlowFlexOutcomeUnknownError, words, task, _REPEAT)
+        return _error(FlowFlexTimeoutError, f"the deadline of {seconds:g} s came before the event could arrive", task)
+    last = next((task for task in state.under_way.values() if task.problem is not None), None)
+    stored = sum(1 for _ in state.stored_files())
+    words = f"the deadline of {seconds:g} s came"
+    if plan.goal == "event":
+        words += f" with {stored} of {len(plan.files)} files stored; the event was not sent"
+    return _error(FlowFlexTimeoutError, words, last)
+
+
+def stale_error(plan: Plan, task: Task) -> FlowFlexError:
+    """Return the error for a frozen body whose assets FlowFlex has deleted by now."""
+    words = "its files were stored over 48 hours ago and are deleted by now; send it anew, with its files"
+    kind = FlowFlexOutcomeUnknownError if task.doubt else FlowFlexError
+    found = f"{_what(plan, task, 'event')} cannot be {'repeated' if task.doubt else 'sent'}: {words}"
+    return kind(found, code="ASSET_FILE_MISSING", attempts=task.failures)
+
+
+def _what(plan: Plan, task: Task, leg: str) -> str:
+    if leg == "event":
+        return f"event {plan.event!r}"
+    file = plan.files[task.index]
+    name = f"{file.paths[0]}: {file.filename!r}" if file.paths else repr(file.filename)
+    return name if leg == "put" else f"{name}: the upload URL"
+
+
+def _error(kind: type[FlowFlexError], words: str, task: Task | None, advice: str = "") -> FlowFlexError:
+    problem = task.problem if task else None
+    if problem is not None:
+        words += f": {_reason(problem)}"
+    # Counted for the leg that failed; one that is in flight was performed too.
+    attempts = 0 if task is None else task.failures + (task.state in IN_FLIGHT)
+    if attempts > 1:
+        words += f", after {attempts} attempts"
+    if advice:
+        words += f"; {advice}"
+    if problem is None:
+        return kind(words, attempts=attempts)
+    return kind(
+        words,
+        status=problem.status,
+        code=problem.code,
+        details=problem.details,
+        request_id=problem.request_id,
+        retry_after=problem.retry_after,
+        attempts=attempts,
+    )
+
+
+def _reason(problem: Problem) -> str:
+    mark = " ".join(str(part) for part in (problem.status, problem.code) if part is not None)
+    if problem.reason != "refused":
+        return problem.words
+    return f"{problem.words} ({mark})" if problem.words else f"the server answered {mark}"

@@ -1,0 +1,178 @@
+"""Writes what is durable of a send as versioned JSON, and reads it back in any process.
+
+Durable are the frozen words of the body, the assets that are stored, and how often was tried. Credentials, upload URLs
+and what is in flight are not: they are had anew.
+"""
+
+import json
+import math
+import os
+from typing import Any, NoReturn
+
+from flowflex_core import checks
+from flowflex_core.errors import FlowFlexConfigError, FlowFlexError
+from flowflex_core.files import FileRef, check_size
+from flowflex_core.payload import EncodedPayload
+from flowflex_core.plan import Plan, PlannedFile
+from flowflex_core.send import ASSET_LIFETIME
+from flowflex_core.settings import Settings
+from flowflex_core.states import EVENT, IN_FLIGHT, SendState, State, Stored, Task
+
+VERSION = 1
+
+
+def write(plan: Plan, state: SendState) -> str:
+    """Return a send as JSON text; raise `FlowFlexConfigError` where a file that is not stored has no path."""
+    assert plan.payload is not None
+    stored = {entry.index: entry for entry in state.stored_files()}
+    failed = isinstance(state.ended, FlowFlexError)
+    files = []
+    for index, file in enumerate(plan.files):
+        entry, task = stored.get(index), state.under_way.get(index)
+        fields: dict[str, Any] = {"filename": file.filename, "mime": file.mime, "size": file.size}
+        fields["path"] = _path(file, needed=entry is None)
+        if entry is not None:
+            fields |= {"asset_id": entry.asset_id, "stored_at": entry.since}
+        elif task is not None:
+            fields |= _tries(task, failed)
+        files.append(fields)
+    event = state.under_way.get(EVENT)
+    written = {
+        "flowflex_snapshot": VERSION,
+        "base_url": plan.settings.base_url,
+        "integration_code": plan.settings.integration_code,
+        "event": plan.event,
+        "idempotency_key": plan.key,
+        "segments": list(plan.payload.segments),
+        "places": list(plan.payload.places),
+        "paths": list(plan.payload.paths),
+        "files": files,
+        "post": None,
+    }
+    if event is not None and state.body is not None:
+        doubt = event.doubt or event.state is State.EVENT_SENT
+        written["post"] = _tries(event, failed) | {"doubt": doubt}
+    if isinstance(state.ended, tuple):
+        written["response"] = state.ended[0]
+    return json.dumps(written, separators=(",", ":"))
+
+
+def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
+    """Return the snapshot of a failed send where resuming from it saves an upload or keeps a key to its body."""
+    event = state.under_way.get(EVENT)
+    if state.stored is None and (event is None or not event.doubt):
+        return None
+    if plan.files and state.body is not None and state.now >= state.oldest + ASSET_LIFETIME:
+        return None
+    try:
+        return write(plan, state)
+    except FlowFlexConfigError:
+        return None
+
+
+def read(text: str, settings: Settings) -> tuple[Plan, SendState]:
+    """Return the plan and the state of a send that goes on; raise `FlowFlexConfigError` for anything else."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        _refuse("is not JSON text")
+    if not isinstance(fields, dict) or "flowflex_snapshot" not in fields:
+        _refuse("is not one of a send: give the text that snapshot() returned")
+    if fields["flowflex_snapshot"] != VERSION:
+        _refuse(f"has version {fields['flowflex_snapshot']!r:.20}, and this release reads version {VERSION}")
+    for name, ours in (("base_url", settings.base_url), ("integration_code", settings.integration_code)):
+        if fields.get(name) != ours:
+            _refuse(f"is of a send to another {name} ({fields.get(name)!r:.100}, and the settings say {ours!r})")
+    try:
+        return _restored(fields, settings)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        _refuse(f"is damaged: {type(error).__name__}")
+    except FlowFlexError as error:
+        _refuse(f"is damaged: {error.message}")
+
+
+def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendState]:
+    segments, places, paths = fields["segments"], fields["places"], fields["paths"]
+    _check(all(type(part) is str and part.isascii() for part in segments), "segments")
+    _check(all(type(path) is str for path in paths), "paths")
+    files = [_file(entry) for entry in fields["files"]]
+    _check(len(segments) - 1 == len(places) == len(paths) and set(places) == set(range(len(files))), "places")
+    for place, path in zip(places, paths, strict=True):
+        files[place].paths += (path,)
+    payload = EncodedPayload(segments, places, paths, tuple(file.ref for file in files))
+    event = checks.header_value(fields["event"], "event")
+    key = checks.header_value(fields["idempotency_key"], "idempotency_key")
+    plan = Plan(settings, "event", key, files, event, payload)
+    state = SendState(())
+    pending = []
+    for index, entry in enumerate(fields["files"]):
+        asset_id = entry.get("asset_id")
+        if asset_id is not None:
+            _check(type(asset_id) is str and asset_id.isprintable() and asset_id != "", "asset_id")
+            state.stored = Stored(index, asset_id, _number(entry["stored_at"]), (), state.stored)
+        elif "failures" in entry and len(state.under_way) < settings.max_parallel_uploads:
+            state.under_way[index] = _task(index, entry)
+        else:
+            pending.append(index)
+    state.pending = pending
+    if fields["post"] is not None:
+        _check(not pending and not state.under_way, "post")
+        assets = list(state.stored_files())
+        state.oldest = min((asset.since for asset in assets), default=0.0)
+        state.body = payload.body({asset.index: asset.asset_id for asset in assets})
+        state.under_way[EVENT] = _task(EVENT, fields["post"])
+        state.under_way[EVENT].doubt = bool(fields["post"]["doubt"])
+    if "response" in fields:
+        _check(state.body is not None, "response")
+        state.ended = (fields["response"],)
+    return plan, state
+
+
+def _file(entry: dict[str, Any]) -> PlannedFile:
+    size = entry["size"]
+    if size is not None:
+        check_size(size)
+    path = entry["path"]
+    _check(path is None or (type(path) is str and path != ""), "path")
+    _check(path is not None or "asset_id" in entry, "path")
+    ref = FileRef(path, filename=entry["filename"], mime=entry["mime"], size=size)
+    return PlannedFile(ref, ref.filename, ref.mime, size, ())
+
+
+def _task(index: int, entry: dict[str, Any]) -> Task:
+    attempts = checks.whole_number(entry["attempts"], "attempts", least=0)
+    failures = checks.whole_number(entry["failures"], "failures", least=0)
+    # Due at once: the wait that was left belongs to the process that ended.
+    return Task(index, 0.0, attempts, failures)
+
+
+def _tries(task: Task, failed: bool) -> dict[str, int]:
+    """Count an interrupted attempt as failed; a send that has ended may be tried as often again."""
+    failures = 0 if failed else task.failures + (task.state in IN_FLIGHT)
+    return {"attempts": task.attempts, "failures": failures}
+
+
+def _path(file: PlannedFile, *, needed: bool) -> str | None:
+    source = file.ref.source
+    if isinstance(source, str | os.PathLike):
+        return os.fsdecode(source)
+    if needed:
+        raise FlowFlexConfigError(
+            f"{file.paths[0]}: {file.filename!r} comes from memory or an open file, which no snapshot can name: "
+            "give its path, or take the snapshot once it is stored"
+        )
+    return None
+
+
+def _number(value: Any) -> float:
+    _check(type(value) in (int, float) and math.isfinite(value), "stored_at")
+    return float(value)
+
+
+def _check(holds: bool, name: str) -> None:
+    if not holds:
+        raise ValueError(name)
+
+
+def _refuse(why: str) -> NoReturn:
+    raise FlowFlexConfigError(f"the snapshot {why}") from None
