@@ -197,7 +197,8 @@ class _Encoder:
         elif isinstance(value, list | tuple):
             self.array(value, trail, depth + 1)
         elif isinstance(value, Mapping):
-            self.object(_foreign(lambda: tuple(value.items()), trail), trail, depth + 1)
+            mapping: Mapping[Any, Any] = value
+            self.object(_foreign(lambda: tuple(mapping.items()), trail), trail, depth + 1)
         elif callable(dump := getattr(type(value), "model_dump", None)):
             self.value(_foreign(lambda: dump(value), trail), trail, depth + 1)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -10,7 +10,7 @@ from flowflex_core.errors import (
     FlowFlexUploadTimeoutError,
 )
 from flowflex_core.plan import Plan
-from flowflex_core.states import EVENT, IN_FLIGHT, SendState, State, Task
+from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, SendState, Task
 from flowflex_core.verdict import Problem
 
 _REPEAT = "resume from error.snapshot to repeat it under the same key"
@@ -46,7 +46,7 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
     seconds = plan.settings.deadline_seconds
     task = state.under_way.get(EVENT)
     if task is not None:
-        if task.doubt or task.state is State.EVENT_SENT:
+        if task.doubt or task.state == EVENT_SENT:
             words = f"{_what(plan, task, 'event')} may or may not have arrived when the deadline of {seconds:g} s came"
             return _error(FlowFlexOutcomeUnknownError, words, task, _REPEAT)
         return _error(FlowFlexTimeoutError, f"the deadline of {seconds:g} s came before the event could arrive", task)

@@ -15,8 +15,21 @@ from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.messages import Failure, Outcome, Request, Response, Turn, UploadUrl
 from flowflex_core.plan import Plan
 from flowflex_core.reports import deadline_error, failure_error, stale_error
-from flowflex_core.states import BEFORE, EVENT, IN_FLIGHT, LEG_NAMES, SendState, State, Stored, Task
-from flowflex_core.verdict import Sign, Verdict
+from flowflex_core.states import (
+    BEFORE,
+    EVENT,
+    EVENT_SENT,
+    FAILED,
+    IN_FLIGHT,
+    LEG_NAMES,
+    PUT_DUE,
+    URL_DUE,
+    URL_SENT,
+    SendState,
+    Stored,
+    Task,
+)
+from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, RENEW, REPEAT, STORED, Verdict
 
 # Documented by the vendor, less a margin for clocks that differ and for the time that a request takes.
 URL_LIFETIME: Final = 2 * 3600.0
@@ -53,7 +66,12 @@ def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) 
             first_post = _issue(plan, new, requests)
             checkpoint = checkpoint or first_post
             wait = _wait(new) if new.ended is None else None
+    if new.ended is not None and not checkpoint:
+        return new, _OVER
     return new, Turn(tuple(requests), wait, new.ended is not None, checkpoint)
+
+
+_OVER: Final = Turn((), None, done=True, checkpoint=False)
 
 
 def _order(outcome: Outcome) -> tuple[object, ...]:
@@ -77,13 +95,13 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
     leg = LEG_NAMES[task.state]
     task.turn(verdict.sign)
     sign = verdict.sign
-    if sign is Sign.DELIVERED:
+    if sign == DELIVERED:
         new.ended = (verdict.value,)
-    elif sign is Sign.GRANTED:
+    elif sign == GRANTED:
         _grant(plan, new, task, verdict)
-    elif sign is Sign.STORED:
+    elif sign == STORED:
         _store(plan, new, task)
-    elif sign is Sign.RENEW:
+    elif sign == RENEW:
         if task.renewed:
             task.failures += 1
             _fail(plan, new, task, leg)
@@ -94,7 +112,7 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
         # What is refused for good says what became of earlier attempts too; all else leaves their doubt.
         task.doubt = verdict.arrived or (task.doubt and not verdict.definite)
         task.failures += 1
-        if sign is Sign.REPEAT:
+        if sign == REPEAT:
             _repeat(plan, new, task, leg)
         else:
             _fail(plan, new, task, leg)
@@ -102,7 +120,7 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
 
 def _task_of(new: SendState, outcome: Outcome) -> Task | None:
     """Find the task that waits for an outcome; None where it is late or repeated; raise where it was never issued."""
-    if not isinstance(outcome, Response | Failure):
+    if not isinstance(outcome, (Response, Failure)):
         raise FlowFlexConfigError(f"an outcome is a Response or a Failure, not {type(outcome).__name__}")
     request_id = outcome.request_id
     for task in new.under_way.values():
@@ -117,9 +135,9 @@ def _task_of(new: SendState, outcome: Outcome) -> Task | None:
 
 
 def _judge(plan: Plan, task: Task, outcome: Outcome, now: float) -> Verdict:
-    if task.state is State.EVENT_SENT:
+    if task.state == EVENT_SENT:
         return judge.of_event(outcome, plan.settings, now)
-    if task.state is State.URL_SENT:
+    if task.state == URL_SENT:
         return judge.of_upload_url(outcome, plan.settings, now)
     url = str(task.granted["uploadUrl"]) if task.granted else ""
     return judge.of_put(outcome, plan.settings, now, url=url, is_old=_is_old(task, now), in_doubt=task.doubt)
@@ -166,7 +184,7 @@ def _repeat(plan: Plan, new: SendState, task: Task, leg: str) -> None:
 
 
 def _fail(plan: Plan, new: SendState, task: Task, leg: str) -> None:
-    task.state = State.FAILED
+    task.state = FAILED
     new.failed = (*new.failed, (task, failure_error(plan, task, leg)))
 
 
@@ -201,12 +219,12 @@ def _issue(plan: Plan, new: SendState, requests: list[Request]) -> bool:
 
 
 def _issue_upload(plan: Plan, new: SendState, task: Task, requests: list[Request]) -> None:
-    if task.state is State.PUT_DUE and _is_old(task, new.now):
-        task.turn(Sign.RENEW)
+    if task.state == PUT_DUE and _is_old(task, new.now):
+        task.turn(RENEW)
         _begin_again(task, new.now)
     file, settings = plan.files[task.index], plan.settings
     request_id = _next_id(task)
-    if task.state is State.URL_DUE:
+    if task.state == URL_DUE:
         task.since = new.now
         timeout, total = _bounds(new, settings.timeout_seconds, 0.0)
         request = wire.upload_url_request(
@@ -226,7 +244,7 @@ def _issue_upload(plan: Plan, new: SendState, task: Task, requests: list[Request
         timeout, total = _bounds(new, settings.timeout_seconds, size / FLOOR_BYTES_PER_SECOND)
         url = str(task.granted["uploadUrl"])
         request = wire.put_request(request_id, url=url, ref=file.ref, mime=file.mime, timeout=timeout, total=total)
-    task.turn(Sign.ISSUED)
+    task.turn(ISSUED)
     new.under_way[task.index] = task
     requests.append(request)
 
@@ -235,7 +253,7 @@ def _issue_event(plan: Plan, new: SendState, task: Task, requests: list[Request]
     assert new.body is not None
     new.under_way[EVENT] = task
     if plan.files and new.now >= new.oldest + ASSET_LIFETIME:
-        task.state = State.FAILED
+        task.state = FAILED
         new.ended = stale_error(plan, task)
         return False
     first = task.attempts == 0
@@ -251,7 +269,7 @@ def _issue_event(plan: Plan, new: SendState, task: Task, requests: list[Request]
             total=total,
         )
     )
-    task.turn(Sign.ISSUED)
+    task.turn(ISSUED)
     return first
 
 

@@ -16,7 +16,7 @@ from flowflex_core.payload import EncodedPayload
 from flowflex_core.plan import Plan, PlannedFile
 from flowflex_core.send import ASSET_LIFETIME
 from flowflex_core.settings import Settings
-from flowflex_core.states import EVENT, IN_FLIGHT, SendState, State, Stored, Task
+from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, SendState, Stored, Task
 
 VERSION = 1
 
@@ -26,7 +26,7 @@ def write(plan: Plan, state: SendState) -> str:
     assert plan.payload is not None
     stored = {entry.index: entry for entry in state.stored_files()}
     failed = isinstance(state.ended, FlowFlexError)
-    files = []
+    files: list[dict[str, Any]] = []
     for index, file in enumerate(plan.files):
         entry, task = stored.get(index), state.under_way.get(index)
         fields: dict[str, Any] = {"filename": file.filename, "mime": file.mime, "size": file.size}
@@ -37,7 +37,7 @@ def write(plan: Plan, state: SendState) -> str:
             fields |= _tries(task, failed)
         files.append(fields)
     event = state.under_way.get(EVENT)
-    written = {
+    written: dict[str, Any] = {
         "flowflex_snapshot": VERSION,
         "base_url": plan.settings.base_url,
         "integration_code": plan.settings.integration_code,
@@ -50,7 +50,7 @@ def write(plan: Plan, state: SendState) -> str:
         "post": None,
     }
     if event is not None and state.body is not None:
-        doubt = event.doubt or event.state is State.EVENT_SENT
+        doubt = event.doubt or event.state == EVENT_SENT
         written["post"] = _tries(event, failed) | {"doubt": doubt}
     if isinstance(state.ended, tuple):
         written["response"] = state.ended[0]

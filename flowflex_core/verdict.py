@@ -4,26 +4,23 @@ They see one outcome of one leg and no state but what is passed in; what a verdi
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from flowflex_core import wire
 from flowflex_core.backoff import retry_after
 from flowflex_core.messages import Outcome, Response
 from flowflex_core.settings import Settings
 
+# What happened to a leg; with the state it happened in, it names the next state.
+Sign = Literal["issued", "granted", "stored", "delivered", "repeat", "renew", "refused"]
 
-class Sign(StrEnum):
-    """What happened to a leg; with the state it happened in, it names the next state."""
-
-    ISSUED = "issued"
-    GRANTED = "granted"
-    STORED = "stored"
-    DELIVERED = "delivered"
-    REPEAT = "repeat"
-    RENEW = "renew"
-    REFUSED = "refused"
-
+ISSUED: Final = "issued"
+GRANTED: Final = "granted"
+STORED: Final = "stored"
+DELIVERED: Final = "delivered"
+REPEAT: Final = "repeat"
+RENEW: Final = "renew"
+REFUSED: Final = "refused"
 
 # Why a leg did not succeed: the server said no, there was no time, there was no connection, the reply was no answer,
 # or the file could not be read.
@@ -43,7 +40,6 @@ class Problem:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """What an outcome means.
 
@@ -55,11 +51,28 @@ class Verdict:
         definite: Whether a refusal says that the request, and its identical earlier attempts, had no effect.
     """
 
+    __slots__ = ("arrived", "definite", "problem", "sign", "value")
+
     sign: Sign
-    value: Any = None
-    problem: Problem | None = None
-    arrived: bool = False
-    definite: bool = False
+    value: Any
+    problem: Problem | None
+    arrived: bool
+    definite: bool
+
+    def __init__(
+        self,
+        sign: Sign,
+        value: Any = None,
+        problem: Problem | None = None,
+        *,
+        arrived: bool = False,
+        definite: bool = False,
+    ) -> None:
+        self.sign = sign
+        self.value = value
+        self.problem = problem
+        self.arrived = arrived
+        self.definite = definite
 
 
 # RFC 9110 and 6585: the server did not get to the request, or asks for another time.
@@ -80,8 +93,8 @@ def of_upload_url(outcome: Outcome, settings: Settings, now: float) -> Verdict:
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         if isinstance(granted, str):
-            return Verdict(Sign.REFUSED, problem=Problem("refused", granted, outcome.status))
-        return Verdict(Sign.GRANTED, granted)
+            return Verdict(REFUSED, problem=Problem("refused", granted, outcome.status))
+        return Verdict(GRANTED, granted)
     return _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
 
 
@@ -97,17 +110,17 @@ def of_put(outcome: Outcome, settings: Settings, now: float, *, url: str, is_old
             wire.read_put_reply(outcome)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
-        return Verdict(Sign.STORED)
+        return Verdict(STORED)
     refusal = wire.read_storage_refusal(outcome, url, settings)
     words = f"{refusal.code or ''} {refusal.sentence or ''}".lower()
     if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
-        return Verdict(Sign.STORED)
+        return Verdict(STORED)
     verdict = _of_refusal(outcome, refusal, now)
-    if verdict.sign is Sign.REFUSED and refusal.status in (400, 401, 403):
+    if verdict.sign == REFUSED and refusal.status in (400, 401, 403):
         if is_old or any(word in words for word in _EXPIRED):
-            return Verdict(Sign.RENEW, problem=verdict.problem)
+            return Verdict(RENEW, problem=verdict.problem)
         if refusal.code == "RequestTimeout":  # how S3 says 408
-            return Verdict(Sign.REPEAT, problem=verdict.problem)
+            return Verdict(REPEAT, problem=verdict.problem)
     return verdict
 
 
@@ -117,13 +130,13 @@ def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
         return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
     if 200 <= outcome.status < 300:
         try:
-            return Verdict(Sign.DELIVERED, wire.read_event_reply(outcome))
+            return Verdict(DELIVERED, wire.read_event_reply(outcome))
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
     verdict = _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
     if outcome.status == 409 and outcome.header("retry-after") is not None:
         # An attempt under the same key is being worked on: it may yet succeed.
-        sign = Sign.REFUSED if wire.forbids_repeating(outcome) else Sign.REPEAT
+        sign: Sign = REFUSED if wire.forbids_repeating(outcome) else REPEAT
         return Verdict(sign, problem=verdict.problem, arrived=True)
     return verdict
 
@@ -131,16 +144,16 @@ def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
 def _of_failure(kind: str, message: str, sent: bool, settings: Settings) -> Verdict:
     words = wire.clean(message, settings) or kind
     if kind == "source":
-        return Verdict(Sign.REFUSED, problem=Problem("source", words), arrived=sent)
+        return Verdict(REFUSED, problem=Problem("source", words), arrived=sent)
     reason: Reason = "timeout" if kind == "timeout" else "connection"
     # A certificate that is refused now is refused in a second, too.
-    sign = Sign.REFUSED if kind == "tls" else Sign.REPEAT
+    sign: Sign = REFUSED if kind == "tls" else REPEAT
     return Verdict(sign, problem=Problem(reason, words), arrived=sent)
 
 
 def _unreadable(response: Response, error: wire.UnreadableError) -> Verdict:
     words = f"the reply was {error}"
-    return Verdict(Sign.REPEAT, problem=Problem("unreadable", words, response.status), arrived=True)
+    return Verdict(REPEAT, problem=Problem("unreadable", words, response.status), arrived=True)
 
 
 def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdict:
@@ -153,6 +166,6 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     # The server may have failed before or after it did what was asked, and an interim status is no answer.
     arrived = status >= 500 or status < 200
     if (status in _ANOTHER_TIME or 500 <= status < 600) and not wire.forbids_repeating(response):
-        return Verdict(Sign.REPEAT, problem=problem, arrived=arrived)
+        return Verdict(REPEAT, problem=problem, arrived=arrived)
     definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _NOT_ABOUT_THE_EVENT
-    return Verdict(Sign.REFUSED, problem=problem, arrived=arrived, definite=definite)
+    return Verdict(REFUSED, problem=problem, arrived=arrived, definite=definite)

@@ -222,6 +222,8 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
+# A byte order mark is not JSON, but it is what some servers put before it.
+_LEADING = "\ufeff \t\r\n"
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
@@ -230,9 +232,14 @@ def _read_json(body: bytes) -> Any:
     if len(body) > MAX_REPLY_BYTES:
         raise UnreadableError("a reply that is too large")
     try:
-        value = _DECODER.decode(body.decode("utf-8-sig"))
+        text = body.decode().lstrip(_LEADING)
+        value, end = _DECODER.raw_decode(text)
+        if end != len(text) and text[end:].strip():
+            raise UnreadableError("JSON with something behind it")
     except RecursionError:
         raise UnreadableError("JSON that is nested too deep") from None
+    except UnreadableError:
+        raise
     except ValueError:
         raise UnreadableError("JSON that is broken") from None
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
