@@ -1,0 +1,201 @@
+"""What both clients do around their loops, and what waits for nothing: values, preparation, progress, logging.
+
+The loops differ in how they wait and in nothing else; all that they would otherwise both hold stands here.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from flowflex_core import (
+    CreateUploadUrl,
+    Failure,
+    FileRef,
+    FlowFlexConfigError,
+    Outcome,
+    Request,
+    Response,
+    SendEvent,
+    SendEventResult,
+    Settings,
+    UploadFile,
+    encode_payload,
+)
+from flowflex_core.checks import header_value
+from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.protocols import Source
+
+log = logging.getLogger("flowflex")
+# Whoever configures no logging sees nothing of ours.
+log.addHandler(logging.NullHandler())
+
+
+class OnProgress(Protocol):
+    """Told how much of a file was handed to the network.
+
+    Called with `sent=0` when an attempt begins, also a repeated one: there alone the number goes back. One call at a
+    time, from whichever thread sends. What it raises ends the send, and reaches the caller of the client.
+    """
+
+    def __call__(self, ref: FileRef, sent: int, total: int, /) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event for `send_many`; without a key it gets one of its own."""
+
+    event: str
+    payload: object = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendOutcome:
+    """What came of one event of `send_many`: a result or an error.
+
+    Attributes:
+        index: The place of the event among those given, from 0.
+        event: The event as it was given.
+        result: What it left behind, or None.
+        error: Why it failed, or None. A `FlowFlexError`, or what a callback of the caller raised.
+    """
+
+    index: int
+    event: Event
+    result: SendEventResult | None
+    error: Exception | None
+
+
+class Clock:
+    """Seconds since the epoch that never jump: the wall clock when it was made, plus steady time since."""
+
+    def __init__(self) -> None:
+        self._start = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Return the time."""
+        return self._start + time.monotonic()
+
+
+def new_key() -> str:
+    """Make an idempotency key for a send that was given none."""
+    return str(uuid.uuid4())
+
+
+# Preparation: everything is checked and measured before anything is sent. These block where files are measured.
+
+
+def prepare_send(
+    settings: Settings, event: str, payload: object, idempotency_key: str | None
+) -> tuple[SendEvent, Sources]:
+    """Check an event and measure its files.
+
+    Raises:
+        FlowFlexError: Something cannot be sent; the message names the argument or the payload path.
+    """
+    key = new_key() if idempotency_key is None else header_value(idempotency_key, "idempotency_key")
+    header_value(event, "event")
+    encoded = encode_payload(payload, settings.default)
+    first_paths: dict[FileRef, str] = {}
+    for place, path in zip(encoded.places, encoded.paths, strict=True):
+        first_paths.setdefault(encoded.files[place], path)
+    sources = Sources.measure(first_paths, max_file_bytes=settings.max_file_bytes)
+    return SendEvent.start(settings, event, encoded, idempotency_key=key, sizes=sources.sizes), sources
+
+
+def prepare_resume(settings: Settings, snapshot: str) -> tuple[SendEvent, Sources]:
+    """Read a snapshot, and measure the files that are still to be uploaded.
+
+    Raises:
+        FlowFlexError: The snapshot cannot be gone on from here, or a file is gone or has another size by now.
+    """
+    operation = SendEvent.resume(snapshot, settings)
+    files = operation.files
+    first_paths = {ref: operation.paths(ref)[0] for ref in files}
+    return operation, Sources.measure(first_paths, max_file_bytes=settings.max_file_bytes, expected=files)
+
+
+def prepare_upload(settings: Settings, ref: FileRef) -> tuple[UploadFile, Sources]:
+    """Check and measure one file.
+
+    Raises:
+        FlowFlexError: The file cannot be sent.
+    """
+    if not isinstance(ref, FileRef):
+        raise FlowFlexConfigError(f"ref must be a FileRef, as file() returns it, not {type(ref).__name__}")
+    sources = Sources.measure({ref: ""}, max_file_bytes=settings.max_file_bytes)
+    return UploadFile.start(settings, ref, key=new_key(), size=sources.sizes[ref]), sources
+
+
+def prepare_upload_url(settings: Settings, *, filename: str, mime: str, size: int | None) -> CreateUploadUrl:
+    """Check a request for one upload URL.
+
+    Raises:
+        FlowFlexError: The name, type or size is one that FlowFlex would refuse.
+    """
+    return CreateUploadUrl.start(settings, filename=filename, mime=mime, size=size, key=new_key())
+
+
+# Around each request
+
+
+class Progress:
+    """Counts what a transport takes of each file, and tells it to the caller's `on_progress`."""
+
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
+        self._turn = threading.Lock()
+
+    def tell(self, ref: FileRef, sent: int, total: int) -> None:
+        """Tell the caller that `sent` bytes of `total` were handed over."""
+        if self._on_progress is not None:
+            with self._turn:
+                self._on_progress(ref, sent, total)
+
+    def watch(self, ref: FileRef, source: Source) -> "WatchedSource":
+        """Return `source` so that it is counted while it is read."""
+        return WatchedSource(self, ref, source)
+
+
+class WatchedSource:
+    """A `Source` that counts: a chunk is handed over once the transport asks for the next."""
+
+    def __init__(self, progress: Progress, ref: FileRef, source: Source) -> None:
+        self._progress = progress
+        self._ref = ref
+        self._source = source
+        self.begun = False
+
+    @property
+    def length(self) -> int:
+        """The number of bytes that `chunks` gives in all."""
+        return self._source.length
+
+    def chunks(self) -> Iterator[bytes]:
+        """Read the bytes; raises where the file is no longer what was measured, and what `on_progress` raises."""
+        self.begun = True
+        sent, total = 0, self.length
+        self._progress.tell(self._ref, 0, total)
+        for chunk in self._source.chunks():
+            yield chunk
+            sent += len(chunk)
+            self._progress.tell(self._ref, sent, total)
+
+
+def source_failure(request: Request, error: SourceError, *, sent: bool) -> Failure:
+    """Report that a file could not be read; `sent` where the transport had begun to read it."""
+    return Failure(request.id, "source", str(error), sent)
+
+
+def log_outcome(request: Request, outcome: Outcome, seconds: float) -> None:
+    """Log what came of a request: neither query nor headers nor bodies, nor a message that is not ours."""
+    place = request.url.partition("?")[0]
+    if isinstance(outcome, Response):
+        log.debug("%s %s: status %d after %.3f s", request.method, place, outcome.status, seconds)
+    else:
+        doubt = "may have arrived" if outcome.sent else "not sent"
+        log.warning("%s %s: %s failure after %.3f s, %s", request.method, place, outcome.kind, seconds, doubt)
