@@ -127,7 +127,7 @@ class SendEventResult:
 
     response: object
     uploaded_assets: dict[str, str]
-    idempotency_key: str
+    idempotency_key: str = ""
 
 
 class UploadUrl(dict[str, str | None]):

@@ -36,7 +36,7 @@ class Operation:
         Raises:
             FlowFlexConfigError: An outcome names a request that was never issued, or `now` is no time.
         """
-        if now - now != 0.0:
+        if not isinstance(now, (int, float)) or now - now != 0.0:  # true of NaN and both infinities
             raise FlowFlexConfigError(f"now must be a finite number of seconds since the epoch, not {now!r}")
         state, turn = step(self._plan, self._state, now, outcomes)
         self._state = state

@@ -175,6 +175,8 @@ class _Encoder:
 
     def other(self, value: Any, trail: _Trail, depth: int) -> None:
         """Write a value whose type is none of the plain ones; an Enum first, for it may be a string or a number too."""
+        if depth > MAX_DEPTH:
+            _refuse(trail, "is converted again and again, and never to something that JSON has a word for")
         if isinstance(value, Enum):
             self.value(value.value, trail, depth)
         elif isinstance(value, FileRef):
@@ -207,8 +209,6 @@ class _Encoder:
             self.object(items, trail, depth + 1)
         elif self.default is not None:
             hook = self.default
-            if depth > MAX_DEPTH:
-                _refuse(trail, "is never turned into something that JSON has a word for by the default= hook")
             self.value(_foreign(lambda: hook(value), trail), trail, depth + 1)
         else:
             _refuse(

@@ -174,7 +174,7 @@ def _begin_again(task: Task, now: float) -> None:
 
 def _repeat(plan: Plan, new: SendState, task: Task, leg: str) -> None:
     asked = task.problem.retry_after if task.problem else None
-    task.due = new.now + max(delay(f"{plan.key}/{task.index}", leg, task.attempts), asked or 0.0)
+    task.due = new.now + max(delay(f"{plan.key}/{task.index}", leg, task.failures), asked or 0.0)
     exhausted = task.failures > plan.settings.max_retries
     too_long = asked is not None and asked > LONGEST_RETRY_AFTER
     # To wait for an attempt that the deadline forbids would only delay the news.

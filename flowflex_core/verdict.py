@@ -161,7 +161,7 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     wait = retry_after(response.header("retry-after"), response.header("date"), now)
     words = refusal.sentence
     if words is None and 300 <= status < 400:
-        words = "the reply was a redirect, which is never followed: check base_url"
+        words = "the reply was a redirect, which is never followed"
     problem = Problem("refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait)
     # The server may have failed before or after it did what was asked, and an interim status is no answer.
     arrived = status >= 500 or status < 200

@@ -18,7 +18,8 @@ from flowflex_core.version import __version__
 
 USER_AGENT: Final = f"flowflex-kit/{__version__}"
 
-# What is kept of an error reply that is not JSON, and of any sentence taken from a reply.
+# What is kept of an error reply, in bytes of JSON or characters of anything else, and of a sentence taken from it.
+MAX_JSON_DETAILS = 65_536
 MAX_TEXT_DETAILS = 2_000
 MAX_SENTENCE = 300
 
@@ -144,8 +145,11 @@ def read_refusal(response: Response, settings: Settings) -> Refusal:
             body = _mask(_read_json(response.body), settings)
         except UnreadableError:
             body = None
+    # The beginning of a large or foreign body tells as much as all of it.
+    details = (
+        body if body is not None and len(response.body) <= MAX_JSON_DETAILS else _beginning(response.body, settings)
+    )
     if not isinstance(body, dict):
-        details = body if body is not None else settings.redact(_text(response.body))[:MAX_TEXT_DETAILS]
         return Refusal(response.status, None, None, details, _request_id(response, None))
     fields = body
     for name in ("error", "message"):
@@ -154,7 +158,13 @@ def read_refusal(response: Response, settings: Settings) -> Refusal:
             break
     sentence = _word(fields.get("error")) or _word(fields.get("message"))
     code = _word(fields.get("code")) or _word(fields.get("name"))
-    return Refusal(response.status, sentence, code, body, _request_id(response, body))
+    return Refusal(
+        response.status,
+        _scrub(sentence, [], settings),
+        _scrub(code, [], settings),
+        details,
+        _request_id(response, body),
+    )
 
 
 _XML_FIELD = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code", "Message", "RequestId")}
@@ -197,7 +207,7 @@ _URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
 
 def clean(words: str, settings: Settings) -> str:
     """Return one line of `words` from outside, short, without credentials and without the query of any URL."""
-    words = _URL_QUERY.sub(r"\1?" + MASK, settings.redact(words[: 4 * MAX_SENTENCE]))
+    words = _mask(words[: 4 * MAX_SENTENCE], settings)
     return "".join(character if character.isprintable() else " " for character in words)[:MAX_SENTENCE].strip()
 
 
@@ -263,17 +273,22 @@ def _children(item: Any) -> Any:
 
 
 def _mask(value: Any, settings: Settings) -> Any:
+    """Return parsed JSON without our credentials and without the query of any URL, which may be a presigned one."""
     if isinstance(value, str):
-        return settings.redact(value)
+        return _URL_QUERY.sub(r"\1?" + MASK, settings.redact(value))
     if isinstance(value, list):
         return [_mask(child, settings) for child in value]
     if isinstance(value, dict):
-        return {settings.redact(key): _mask(child, settings) for key, child in value.items()}
+        return {_mask(key, settings): _mask(child, settings) for key, child in value.items()}
     return value
 
 
 def _text(body: bytes) -> str:
     return body[: 16 * MAX_TEXT_DETAILS].decode("utf-8", "replace")
+
+
+def _beginning(body: bytes, settings: Settings) -> str:
+    return str(_mask(_text(body), settings))[:MAX_TEXT_DETAILS]
 
 
 def _word(value: Any) -> str | None:
