@@ -207,7 +207,7 @@ _URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
 
 def clean(words: str, settings: Settings) -> str:
     """Return one line of `words` from outside, short, without credentials and without the query of any URL."""
-    words = _mask(words[: 4 * MAX_SENTENCE], settings)
+    words = _mask(words, settings)  # before it is cut: half a secret is not recognised
     return "".join(character if character.isprintable() else " " for character in words)[:MAX_SENTENCE].strip()
 
 
@@ -284,7 +284,7 @@ def _mask(value: Any, settings: Settings) -> Any:
 
 
 def _text(body: bytes) -> str:
-    return body[: 16 * MAX_TEXT_DETAILS].decode("utf-8", "replace")
+    return body.decode("utf-8", "replace")
 
 
 def _beginning(body: bytes, settings: Settings) -> str:
