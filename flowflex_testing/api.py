@@ -1,0 +1,309 @@
+"""The two operations of the API: an upload URL is issued, an event is accepted.
+
+The order of the rules is the order in which the code stands: credentials, the head, the body, and only then what the
+body means. An answer is stored for its key when nothing can refuse the event any more.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, ClassVar, NoReturn
+from urllib.parse import unquote
+
+from flowflex_core.files import ALLOWED_MIMES, MAX_FILE_BYTES
+from flowflex_core.payload import payload_path
+from flowflex_testing.dialects import json_reply
+from flowflex_testing.exchange import Exchange
+from flowflex_testing.faults import ArmedFault
+from flowflex_testing.messages import Head, Reply
+from flowflex_testing.rules import Refused
+from flowflex_testing.store import Answer, Asset, Event, Store, Tenant, Upload
+
+UPLOAD_URL_PATH = "/v1/assets/upload-url"
+EVENTS_PREFIX = "/v1/events/"
+
+URL_LIFETIME = 7_200
+FILE_LIFETIME = 172_800
+KEY_LIFETIME = 86_400
+
+MAX_BODY_BYTES = 1_048_576
+MAX_DEPTH = 64
+MAX_HEADER_LENGTH = 255
+MAX_FILENAME_BYTES = 255
+
+_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\s*(?:;.*)?", re.IGNORECASE | re.ASCII)
+_ASSET_ID = re.compile(r"asset_[A-Za-z0-9]{8,}", re.ASCII)
+
+# Where a value stands in the payload: the trail of what it stands in, and its key or index there.
+_Trail = tuple[Any, str | int] | None
+
+
+def _no_such_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_such_constant)
+
+
+def authenticate(store: Store, authorization: str | None) -> Tenant:
+    """Return the tenant whose credentials these are, or raise `Refused`."""
+    tenant = None
+    if authorization is not None:
+        tenant = store.tenant_by_authorization.get(authorization)
+        if tenant is None:
+            scheme, _, token = authorization.partition(" ")
+            if scheme.lower() == "basic":
+                tenant = store.tenant_by_authorization.get(f"Basic {token.strip()}")
+    if tenant is None:
+        raise Refused("api.credentials", headers=(("WWW-Authenticate", 'Basic realm="FlowFlex"'),))
+    return tenant
+
+
+def is_event_path(path: str) -> bool:
+    """Tell whether `path` is that of events, whatever the code in it."""
+    return path.startswith(EVENTS_PREFIX) and "/" not in path[len(EVENTS_PREFIX) :]
+
+
+class ApiExchange(Exchange):
+    """A POST of JSON to the API. `tenant` is whose credentials it carries, once they have been checked."""
+
+    tenant: Tenant
+
+    def __init__(self, store: Store, head: Head, armed: ArmedFault | None) -> None:
+        super().__init__(store, head, armed)
+        self._pieces: list[bytes] = []
+
+    def check_head(self) -> None:
+        """Check the credentials, before anything else."""
+        self.tenant = authenticate(self.store, self.fields.get("authorization"))
+
+    def check_json_head(self) -> None:
+        """Hold the media type and the announced length to their rules."""
+        media_type = self.fields.get("content-type", "")
+        if media_type != "application/json" and _JSON_TYPE.fullmatch(media_type) is None:
+            raise Refused("api.media-type", f"Content-Type is {media_type or 'missing'}, not application/json")
+        if self.length is not None and self.length > MAX_BODY_BYTES:
+            raise Refused("api.body-size")
+
+    def take(self, data: bytes) -> None:
+        """Collect the body."""
+        if self.record.received > MAX_BODY_BYTES:
+            raise Refused("api.body-size")
+        self._pieces.append(data)
+
+    def body(self) -> bytes:
+        """Return what has arrived of the body."""
+        if len(self._pieces) != 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0]
+
+    def release(self) -> None:
+        """Note the body in the journal, as far as it arrived."""
+        self.record.body = self.body()
+
+
+def parse_json(body: bytes) -> object:
+    """Read a body as JSON, or raise `Refused`."""
+    try:
+        return _DECODER.decode(body.decode())
+    except RecursionError:
+        raise Refused("event.depth") from None
+    except ValueError as error:
+        raise Refused("api.json", f"The body is not JSON: {error}") from None
+
+
+class NoEndpointExchange(Exchange):
+    """A request to the API that is for neither operation."""
+
+    def check_head(self) -> None:
+        """Refuse it; who has no credentials does not learn what there is."""
+        authenticate(self.store, self.fields.get("authorization"))
+        path = self.head.target.partition("?")[0]
+        if path == UPLOAD_URL_PATH or is_event_path(path):
+            raise Refused("api.method", headers=(("Allow", "POST"),))
+        raise Refused("api.path")
+
+
+class UploadUrlExchange(ApiExchange):
+    """`POST /v1/assets/upload-url`."""
+
+    operation: ClassVar[str | None] = "upload-url"
+
+    def check_head(self) -> None:
+        """Check credentials and framing."""
+        super().check_head()
+        self.check_json_head()
+
+    def decide(self) -> Reply:
+        """Check the declared file and issue its URL."""
+        declared = parse_json(self.body())
+        if not isinstance(declared, dict):
+            raise Refused("upload-url.object")
+        fields: dict[str, Any] = declared
+        filename = _checked_filename(fields.get("filename"))
+        mime = _checked_mime(fields.get("mime"))
+        size = _checked_size(fields["size"]) if "size" in fields else None
+        tenant = self.tenant
+        with self.store.lock:
+            upload = Upload(self.store.new_id("asset"), filename, mime, size, self.store.clock.now())
+            tenant.uploads[upload.asset_id] = upload
+        url, token = self.store.upload_url(tenant, upload, URL_LIFETIME)
+        reply = json_reply(200, {"assetId": upload.asset_id, "uploadUrl": url, "token": token})
+        return self.accept("upload-url.issued", reply)
+
+
+def _checked_filename(filename: object) -> str:
+    if not isinstance(filename, str) or not filename:
+        raise Refused("upload-url.filename", "filename is missing or empty")
+    try:
+        length = len(filename.encode())
+    except UnicodeEncodeError:
+        raise Refused("upload-url.filename", "filename holds half of a surrogate pair") from None
+    if length > MAX_FILENAME_BYTES:
+        raise Refused("upload-url.filename", f"filename is {length} bytes, over {MAX_FILENAME_BYTES}")
+    if "/" in filename or "\\" in filename or filename in (".", ".."):
+        raise Refused("upload-url.filename", "filename is a path")
+    if _has_control(filename):
+        raise Refused("upload-url.filename", "filename holds a control character")
+    return filename
+
+
+def _checked_mime(mime: object) -> str:
+    if not isinstance(mime, str):
+        raise Refused("upload-url.mime-required")
+    if mime not in ALLOWED_MIMES:
+        raise Refused("upload-url.mime", f"mime {mime!r} is not allowed", details={"allowed": sorted(ALLOWED_MIMES)})
+    return mime
+
+
+def _checked_size(size: object) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+        raise Refused("upload-url.size")
+    if size > MAX_FILE_BYTES:
+        raise Refused("upload-url.size-limit", f"size is {size} bytes, over {MAX_FILE_BYTES}")
+    return size
+
+
+class EventExchange(ApiExchange):
+    """`POST /v1/events/{code}`."""
+
+    operation: ClassVar[str | None] = "event"
+
+    def __init__(self, store: Store, head: Head, armed: ArmedFault | None) -> None:
+        super().__init__(store, head, armed)
+        self._name = ""
+        self._key: str | None = None
+        self._holds_key = False
+
+    def check_head(self) -> None:
+        """Check credentials, code, event, key and framing, and take the key."""
+        super().check_head()
+        tenant = self.tenant
+        code = unquote(self.head.target.partition("?")[0].removeprefix(EVENTS_PREFIX))
+        if code != tenant.integration_code:
+            raise Refused("event.integration", f"There is no integration {code!r}")
+        self._name = self._checked_name()
+        self._key = self._checked_key()
+        self.check_json_head()
+        if self._key is not None:
+            with self.store.lock:
+                if self._key in tenant.keys_in_flight:
+                    raise Refused("event.key-in-flight", headers=(("Retry-After", "1"),))
+                tenant.keys_in_flight.add(self._key)
+                self._holds_key = True
+
+    def release(self) -> None:
+        """Note the body, and give the key back."""
+        super().release()
+        if self._holds_key and self._key is not None:
+            self.tenant.keys_in_flight.discard(self._key)
+
+    def decide(self) -> Reply:
+        """Answer from the key's stored answer, or check the payload and accept the event."""
+        body = self.body()
+        payload = parse_json(body)
+        if not isinstance(payload, dict):
+            raise Refused("event.payload")
+        tenant = self.tenant
+        with self.store.lock:
+            answer = self._stored_answer(body)
+            if answer is not None:
+                return self.accept("event.replay", answer)
+            files = self._files(payload, body)
+            event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, self.store.clock.now())
+            reply = json_reply(202, {"status": "accepted", "eventId": event.id})
+            tenant.events.append(event)
+            if self._key is not None:
+                tenant.answers[self._key] = Answer(self._name, body, reply, event.accepted_at)
+        return self.accept("event.accepted", reply)
+
+    def _checked_name(self) -> str:
+        name = self.fields.get("x-event")
+        if not name:
+            raise Refused("event.name-required")
+        if len(name) > MAX_HEADER_LENGTH or _has_control(name) or self._is_doubled("x-event"):
+            raise Refused("event.name")
+        return name
+
+    def _checked_key(self) -> str | None:
+        key = self.fields.get("x-idempotency-key")
+        if key is None:
+            if "event.key-required" in self.store.enforced:
+                raise Refused("event.key-required")
+            return None
+        if not key or len(key) > MAX_HEADER_LENGTH or _has_control(key) or self._is_doubled("x-idempotency-key"):
+            raise Refused("event.key")
+        return key
+
+    def _is_doubled(self, name: str) -> bool:
+        headers = self.head.headers
+        return len(self.fields) != len(headers) and sum(key == name for key, _ in headers) > 1
+
+    def _stored_answer(self, body: bytes) -> Reply | None:
+        answer = None if self._key is None else self.tenant.answers.get(self._key)
+        if answer is None or self.store.clock.now() - answer.stored_at > KEY_LIFETIME:
+            return None
+        if answer.event_name != self._name:
+            raise Refused("event.key-reused", f"The key was used for the event {answer.event_name!r}")
+        if answer.body != body:
+            raise Refused("event.key-reused", "The key was used with another body")
+        return answer.reply
+
+    def _files(self, payload: dict[str, Any], body: bytes) -> dict[str, Asset]:
+        # Most events are small and carry no file: neither an asset id nor depth can hide in such a body.
+        if b"asset_" not in body and b"\\u" not in body and body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+            return {}
+        found: dict[str, Asset] = {}
+        self._walk(payload, None, 1, found)
+        return found
+
+    def _walk(self, value: Any, trail: _Trail, depth: int, found: dict[str, Asset]) -> None:
+        if isinstance(value, str) and _ASSET_ID.fullmatch(value):
+            path = payload_path(trail)
+            found[path] = self._usable_asset(value, path)
+        if not isinstance(value, dict | list):
+            return
+        if depth > MAX_DEPTH:
+            raise Refused("event.depth")
+        children: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, child in children:
+            self._walk(child, (trail, key), depth + 1, found)
+
+    def _usable_asset(self, asset_id: str, path: str) -> Asset:
+        details = {"assetId": asset_id, "path": path}
+        if asset_id not in self.tenant.uploads:
+            raise Refused("event.asset-unknown", f"{path}: there is no asset {asset_id}", details=details)
+        asset = self.tenant.assets.get(asset_id)
+        if asset is None:
+            raise Refused("event.asset-never-stored", f"{path}: nothing was uploaded for {asset_id}", details=details)
+        if self.store.clock.now() - asset.stored_at > FILE_LIFETIME:
+            message = f"{path}: the file of {asset_id} is older than 48 hours"
+            raise Refused("event.asset-expired", message, details=details)
+        return asset
+
+
+def _has_control(value: str) -> bool:
+    """Tell whether `value` holds a control character, C0 or C1."""
+    return not (value.isascii() and value.isprintable()) and any(
+        ord(character) < 0x20 or 0x7F <= ord(character) <= 0x9F for character in value
+    )

@@ -1,0 +1,40 @@
+"""The time that the fake lives in: virtual, and it only goes forward."""
+
+import time
+
+
+class Clock:
+    """A clock that stands still until it is told to advance.
+
+    It starts at the real time, to the second, because clients measure with their own real clock: a Retry-After
+    date that the fake computes must lie near their present. For runs that replay byte for byte, give `start`.
+
+    Args:
+        start: Seconds since the epoch; by default the real time.
+        rate: Seconds that pass here in a real second: 0 is frozen, 1 is real time, more is scaled.
+    """
+
+    def __init__(self, start: float | None = None, *, rate: float = 0.0) -> None:
+        if not 0 <= rate < float("inf"):
+            raise ValueError(f"rate must be a finite number that is not negative, not {rate!r}: time only goes forward")
+        self.start = float(int(time.time())) if start is None else float(start)
+        self._rate = rate
+        self._advanced = 0.0
+        self._real_start = time.monotonic()
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        if not self._rate:
+            return self.start + self._advanced
+        return self.start + self._advanced + self._rate * (time.monotonic() - self._real_start)
+
+    def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> float:
+        """Go forward by the sum of the arguments, and return the new time."""
+        step = 86_400 * days + 3_600 * hours + 60 * minutes + seconds
+        if not 0 <= step < float("inf"):
+            raise ValueError(f"the clock cannot advance by {step!r} seconds: time only goes forward")
+        self._advanced += step
+        return self.now()
+
+    def __repr__(self) -> str:
+        return f"Clock(now={self.now()!r})"

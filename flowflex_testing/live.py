@@ -1,0 +1,177 @@
+"""The live face: two origins, the API and storage, each on a port of its own, over werkzeug's threaded server.
+
+One thread accepts for both; each connection has a worker. `stop` closes every socket and waits for every thread, so
+that a test leaves neither behind.
+"""
+
+import contextlib
+import selectors
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.serving import ThreadedWSGIServer
+
+from flowflex_testing.connection import Connection
+from flowflex_testing.messages import Abort, BodyReader, Head, OriginName, Reply
+from flowflex_testing.tls import Authority
+
+Handle = Callable[[Head, BodyReader], Reply | Abort]
+
+_BACKLOG = 128
+_JOIN_SECONDS = 5.0
+
+
+class Origin(ThreadedWSGIServer):
+    """One listening socket and the workers of its connections.
+
+    Attributes:
+        origin: Which of the two it is.
+        tls: The context of its handshakes; None for plain http.
+        stopping: Set when workers are to end.
+        errors: What the fake itself raised: a bug, told when the server stops.
+    """
+
+    def __init__(self, origin: OriginName, handle: Handle, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        # werkzeug prints and exits where it cannot bind; here that is an ordinary OSError.
+        listener = _listen(host, port)
+        with listener:
+            super().__init__(host, port, _no_application, Connection, fd=listener.fileno())  # type: ignore[arg-type]
+        self.origin: OriginName = origin
+        self.tls = tls
+        self.stopping = threading.Event()
+        self.errors: list[Exception] = []
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._workers: dict[threading.Thread, socket.socket] = {}
+
+    @property
+    def url(self) -> str:
+        """The origin as a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
+
+    def answer(self, head: Head, body: BodyReader) -> Reply | Abort:
+        """Ask the fake; an error in it is a 500 on the wire, and kept."""
+        try:
+            return self._handle(head, body)
+        except OSError:
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            return Reply(500, (("Content-Type", "text/plain"),), b"the fake itself failed")
+
+    def accept(self) -> None:
+        """Take a waiting connection and give it a worker."""
+        with contextlib.suppress(OSError):  # the peer may be gone already
+            self.process_request(*self.get_request())
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start the worker of a connection."""
+        thread = threading.Thread(
+            target=self._work, args=(request, client_address), name=f"fake-flowflex-{self.origin}", daemon=True
+        )
+        with self._lock:
+            self._workers[thread] = request
+        thread.start()
+
+    def track(self, sock: socket.socket) -> None:
+        """Know the connection of the calling worker by another socket object, TLS laid over it."""
+        with self._lock:
+            self._workers[threading.current_thread()] = sock
+
+    def stop(self) -> None:
+        """Close the listening socket and every connection, and wait for the workers."""
+        self.server_close()
+        self.stopping.set()
+        with self._lock:
+            workers = dict(self._workers)
+        for sock in workers.values():
+            with contextlib.suppress(OSError):
+                # On the bare socket: a TLS shutdown would wait for the peer.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        for thread in workers:
+            thread.join(_JOIN_SECONDS)
+
+    def _work(self, request: Any, client_address: Any) -> None:
+        try:
+            self.process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                del self._workers[threading.current_thread()]
+
+
+class LiveServer:
+    """Both origins, and the thread that accepts their connections."""
+
+    def __init__(self, handle: Handle, *, host: str, port: int, tls: bool | ssl.SSLContext) -> None:
+        authority = Authority(host) if tls is True else None
+        context = authority.server_context if authority is not None else tls or None
+        assert context is not True
+        self.ca_pem = None if authority is None else authority.ca_pem
+        self._api = Origin("api", handle, host, port, context)
+        try:
+            self._storage = Origin("storage", handle, host, 0, context)
+        except BaseException:
+            self._api.server_close()
+            raise
+        self._wakes, self._wake = socket.socketpair()
+        self._thread = threading.Thread(target=self._accept, name="fake-flowflex", daemon=True)
+
+    @property
+    def api_url(self) -> str:
+        """The origin of the API."""
+        return self._api.url
+
+    @property
+    def storage_url(self) -> str:
+        """The origin of storage."""
+        return self._storage.url
+
+    def start(self) -> None:
+        """Begin to accept connections; they queue from before that."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End everything; raises what the fake raised while it served."""
+        self._wake.close()
+        self._thread.join()
+        self._wakes.close()
+        self._api.stop()
+        self._storage.stop()
+        errors = self._api.errors + self._storage.errors
+        if errors:
+            raise RuntimeError(f"the fake itself failed: {errors[0]!r}") from errors[0]
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._api.socket, selectors.EVENT_READ, self._api)
+            selector.register(self._storage.socket, selectors.EVENT_READ, self._storage)
+            selector.register(self._wakes, selectors.EVENT_READ, None)
+            while True:
+                for key, _ in selector.select():
+                    if key.data is None:
+                        return
+                    key.data.accept()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+        # A connection may be gone between select and accept, which must not block then.
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def _no_application(_environ: object, _start_response: object) -> list[bytes]:
+    """Stand where werkzeug wants a WSGI application: `Connection` asks the fake itself."""
+    raise NotImplementedError

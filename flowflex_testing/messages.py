@@ -1,0 +1,77 @@
+"""The frozen values that cross the border of the fake: a head comes in, a `Reply` or an `Abort` goes out.
+
+They are the server's side of the wire, and so are not the core's `Request` and `Response`: a head arrives before its
+body does, and what goes out may be no reply at all.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+# FlowFlex lives at two origins, so that a credential sent to the wrong one shows.
+OriginName = Literal["api", "storage"]
+Headers = tuple[tuple[str, str], ...]
+
+
+class BodyCut(Exception):
+    """The peer went away before the end of the body that its head announced."""
+
+
+class BodyReader(Protocol):
+    """Where a request's body is read from, as far as it is wanted."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes, `b""` at the end of the body; raises `BodyCut` where the peer went away."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Head:
+    """The head of a request, as it arrived.
+
+    Attributes:
+        origin: Which of the two origins it was sent to.
+        method: In the case that it was sent in.
+        target: Path and query byte for byte, nothing decoded.
+        headers: Names in lower case, values without outer blanks, in the order of arrival, doubled ones twice.
+    """
+
+    origin: OriginName
+    method: str
+    target: str
+    headers: Headers
+
+    def __repr__(self) -> str:
+        """Leave out the headers and the query: a credential may stand in either."""
+        return f"Head({self.method} {self.origin} {self.target.partition('?')[0]})"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply; the face adds Content-Length and Connection.
+
+    Attributes:
+        status: The HTTP status.
+        headers: Names as they go out.
+        body: The content.
+        delay: Seconds to wait before its first byte goes out.
+    """
+
+    status: int
+    headers: Headers = ()
+    body: bytes = b""
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Abort:
+    """The end of the connection in place of a whole reply.
+
+    Attributes:
+        reset: A reset (RST), as of a process that died, rather than an orderly end (FIN).
+        begun: A reply whose head goes out first, and as much of its body as `body_bytes` says.
+        body_bytes: See `begun`.
+    """
+
+    reset: bool
+    begun: Reply | None = None
+    body_bytes: int = 0

@@ -1,0 +1,215 @@
+"""What FlowFlex holds: tenants with their uploads, assets, answers and events, and the journal of all requests."""
+
+import base64
+import hashlib
+import hmac
+import itertools
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from flowflex_testing.clock import Clock
+from flowflex_testing.dialects import StorageDialect
+from flowflex_testing.messages import Head, Headers, OriginName, Reply
+from flowflex_testing.rules import RULES, enforced
+
+# As much of each file as is kept beside its digest.
+FIRST_BYTES = 4_096
+
+_MASKED = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A presigned URL that was issued: the file it is for, and when. `size` is None where none was declared."""
+
+    asset_id: str
+    filename: str
+    mime: str
+    size: int | None
+    issued_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A stored file. Of its content the digest, the size and the first bytes are kept.
+
+    Attributes:
+        id: `asset_` and letters and digits.
+        filename: As declared.
+        mime: As declared.
+        size: The number of bytes that arrived.
+        sha256: Their digest, in hex.
+        first_bytes: At most `FIRST_BYTES` of them.
+        stored_at: By the fake's clock.
+    """
+
+    id: str
+    filename: str
+    mime: str
+    size: int
+    sha256: str
+    first_bytes: bytes
+    stored_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event that was accepted.
+
+    Attributes:
+        id: `evt_` and letters and digits.
+        name: The value of x-event.
+        payload: The JSON, asset ids in the places of files.
+        idempotency_key: None where none was sent, which `strict=False` allows.
+        files: Payload path, such as `order.receipt` or `gallery[0]`, to the asset whose id stands there.
+        accepted_at: By the fake's clock.
+    """
+
+    id: str
+    name: str
+    payload: dict[str, Any]
+    idempotency_key: str | None
+    files: Mapping[str, Asset]
+    accepted_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer that is stored for an idempotency key, and the request that it belongs to."""
+
+    event_name: str
+    body: bytes
+    reply: Reply
+    stored_at: float
+
+
+@dataclass(slots=True, repr=False)
+class RecordedRequest:
+    """A request that arrived, and what became of it.
+
+    Attributes:
+        number: From 1, in the order in which heads arrived.
+        at: When its head arrived, by the fake's clock.
+        origin: `api` or `storage`.
+        operation: `upload-url`, `put`, `event`, or None where it was none of these.
+        method: As sent.
+        target: Path and query, as sent.
+        headers: Pairs, names in lower case.
+        body: The body of a request to the API, as far as it was read; empty for storage.
+        received: How many bytes of the body arrived.
+        status: The status that was decided on; None where nothing was.
+        code: The code of a refusal, otherwise empty.
+        rule: The id of the rule behind the answer.
+        fault: The fault that struck.
+    """
+
+    number: int
+    at: float
+    origin: OriginName
+    operation: str | None
+    method: str
+    target: str
+    headers: Headers
+    body: bytes = b""
+    received: int = 0
+    status: int | None = None
+    code: str = ""
+    rule: str | None = None
+    fault: str | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The id that the reply carries in x-request-id."""
+        return f"req_{self.number:08d}"
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of the header `name`, in any case, or None."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key == wanted), None)
+
+    def __repr__(self) -> str:
+        """Show one line without secrets: neither the query nor credentials."""
+        words = [f"#{self.number}", self.method, self.origin, self.target.partition("?")[0]]
+        words += [f"{name}={value!r}" for name, value in self.headers if name.startswith("x-")]
+        words += [f"{name}=[masked]" for name, _ in self.headers if name in _MASKED]
+        words += [f"{self.received} bytes", "->", str(self.status or "no answer")]
+        if self.code and self.rule:
+            words.append(f"{self.code} (rule {self.rule}: {RULES[self.rule].sentence})")
+        elif self.rule in ("event.replay", "put.overwrite"):
+            words.append(f"(rule {self.rule})")
+        if self.fault:
+            words.append(f"(fault {self.fault})")
+        return " ".join(words)
+
+
+@dataclass(slots=True)
+class Tenant:
+    """A custom integration: its credentials, and all that it has sent."""
+
+    name: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    integration_code: str
+    uploads: dict[str, Upload] = field(default_factory=dict[str, Upload])
+    assets: dict[str, Asset] = field(default_factory=dict[str, Asset])
+    answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    keys_in_flight: set[str] = field(default_factory=set[str])
+    events: list[Event] = field(default_factory=list[Event])
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header that its requests carry."""
+        return "Basic " + base64.b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
+
+
+class Store:
+    """The state of one fake, and the switches that it was made with.
+
+    Ids and signatures come from a keyed counter, never from chance, so that the same requests give the same journal.
+    Whoever reads and then writes holds `lock`.
+    """
+
+    def __init__(self, tenant: Tenant, clock: Clock, *, strict: bool, storage_dialect: StorageDialect) -> None:
+        self.clock = clock
+        self.enforced = enforced(strict=strict)
+        self.storage_dialect: StorageDialect = storage_dialect
+        # Where upload URLs point to; the live face sets its own.
+        self.storage_url = ""
+        self.lock = threading.Lock()
+        self.tenants = {tenant.name: tenant}
+        self.tenant_by_authorization = {tenant.authorization: tenant}
+        self.requests: list[RecordedRequest] = []
+        self._numbers = itertools.count(1)
+        self._ids = itertools.count(1)
+
+    def record(self, head: Head, operation: str | None) -> RecordedRequest:
+        """Enter a head that has arrived into the journal."""
+        request = RecordedRequest(
+            next(self._numbers), self.clock.now(), head.origin, operation, head.method, head.target, head.headers
+        )
+        self.requests.append(request)
+        return request
+
+    def new_id(self, prefix: str) -> str:
+        """Return a new id: `prefix`, an underscore and 24 hexadecimal digits."""
+        return f"{prefix}_{hashlib.blake2b(b'%d' % next(self._ids), key=b'ids', digest_size=12).hexdigest()}"
+
+    def upload_url(self, tenant: Tenant, upload: Upload, lifetime: int) -> tuple[str, str]:
+        """Return the presigned URL for `upload`, and the token in it."""
+        path = f"/assets/{tenant.name}/{upload.asset_id}/{quote(upload.filename, safe='')}"
+        signed = f"{path}?X-Expires={int(upload.issued_at) + lifetime}"
+        token = self.signature("PUT", signed, upload.mime)
+        return f"{self.storage_url}{signed}&X-Signature={token}", token
+
+    @staticmethod
+    def string_to_sign(method: str, signed_target: str, mime: str) -> str:
+        """Return what the signature of a presigned URL is made over."""
+        return f"{method}\n{signed_target}\ncontent-type:{mime}"
+
+    def signature(self, method: str, signed_target: str, mime: str) -> str:
+        """Sign a method, a target up to its signature, and a content type."""
+        words = self.string_to_sign(method, signed_target, mime)
+        return hmac.new(b"storage", words.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
