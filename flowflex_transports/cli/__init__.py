@@ -1,0 +1,57 @@
+"""The `flowflex` command: its entry point, and how each outcome becomes an exit code and one sentence.
+
+Exit codes, which `flowflex --help` repeats:
+
+    0    done: what was sent was accepted
+    1    not done: refused, or FlowFlex or storage was not reached; no event was accepted
+    2    wrong options, settings, payload or file; no event was accepted
+    3    outcome unknown: the event was sent and may have been accepted
+    130  interrupted by Ctrl-C: the outcome is unknown here, too
+
+Results go to stdout; progress and errors to stderr.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from flowflex_core.errors import FlowFlexConfigError, FlowFlexError, FlowFlexOutcomeUnknownError
+from flowflex_transports.cli.arguments import parse
+from flowflex_transports.cli.extras import MissingExtraError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line in `arguments`, by default that of the process, and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file name that the terminal's encoding lacks must not fail a send that went well.
+            stream.reconfigure(errors="backslashreplace")
+    options = parse(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the results has left. Results are printed when the work is done, so it is done. Python
+        # flushes stdout once more as it exits, and must not fail then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except (FlowFlexConfigError, MissingExtraError) as error:
+        return _fail(str(error), 2)
+    except FlowFlexOutcomeUnknownError as error:
+        return _fail(f"{error.message} (idempotency key {error.idempotency_key})", 3)
+    except FlowFlexError as error:
+        # An upload that was never attempted failed for what was given: a file is missing, too large, or changed.
+        wrong_file = error.status is None and error.attempts == 0 and not isinstance(error, OSError)
+        return _fail(error.message, 2 if wrong_file else 1)
+    except Exception as error:  # a bug of ours: what it left undone is not known
+        return _fail(f"failed unexpectedly, which is a bug: {type(error).__name__}", 3)
+    return 0
+
+
+def _fail(sentence: str, code: int) -> int:
+    """Print one line: a server's words may hold line breaks, or codes that a terminal would obey."""
+    line = "".join(character if character.isprintable() else " " for character in sentence)
+    print(f"flowflex: {' '.join(line.split())}", file=sys.stderr)
+    return code

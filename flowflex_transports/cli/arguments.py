@@ -1,0 +1,168 @@
+"""The options of the `flowflex` command, and which function runs each of its parts.
+
+The parts are imported when they run, so that `flowflex --help` answers at once.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
+
+from flowflex_core.version import __version__
+
+_SETTINGS = """\
+settings come from the environment:
+  FLOWFLEX_API_KEY, FLOWFLEX_API_SECRET, FLOWFLEX_INTEGRATION_CODE, FLOWFLEX_BASE_URL
+"""
+
+_EXIT_CODES = """\
+exit codes:
+  0    done
+  1    refused, or not reached; no event was accepted
+  2    wrong options, settings, payload or file; no event was accepted
+  3    outcome unknown: the event was sent and may have been accepted
+  130  interrupted by Ctrl-C
+"""
+
+_PATHS = """\
+payload paths are those of results and errors:
+  --file invoice=a.pdf            {"invoice": FILE}
+  --file order.receipt=a.pdf      {"order": {"receipt": FILE}}
+  --file 'gallery[0]=a.png'       {"gallery": [FILE]}
+  --file 'order["a.b"]=a.pdf'     {"order": {"a.b": FILE}}; odd keys stand in quotes
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, without the whole usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; `.run` of what comes back is the function that runs it."""
+    return _parser().parse_args(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="flowflex",
+        description="Fire FlowFlex custom-integration events and attach private files.",
+        epilog=f"{_SETTINGS}\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"flowflex-kit {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _describe_demo(
+        commands.add_parser(
+            "demo",
+            help="send an event with files to a fake FlowFlex in this process, and show what happened",
+            description="Send an event with files to a fake FlowFlex in this process, and show what happened. "
+            "Needs no account and no network.",
+        )
+    )
+    _describe_send(
+        commands.add_parser(
+            "send",
+            help="send an event, with files",
+            description="Send an event, with files.",
+            epilog=f"{_PATHS}\n{_SETTINGS}\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    _describe_upload(
+        commands.add_parser(
+            "upload",
+            help="upload files and print their asset ids, which live 48 hours",
+            description="Upload files and print their asset ids. FlowFlex keeps an uploaded file for 48 hours.",
+            epilog=f"{_SETTINGS}\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    _describe_fake(
+        commands.add_parser(
+            "fake",
+            help="serve a fake FlowFlex on this machine until Ctrl-C or SIGTERM",
+            description="Serve a fake FlowFlex on this machine until Ctrl-C or SIGTERM. "
+            "It prints the four export lines that point flowflex, and your program, at it.",
+        )
+    )
+    return parser
+
+
+def _describe_demo(demo: argparse.ArgumentParser) -> None:
+    demo.add_argument("files", nargs="*", metavar="FILE", help="what to attach; by default two small files made here")
+    _add_transport(demo)
+    demo.set_defaults(run=_demo)
+
+
+def _describe_send(send: argparse.ArgumentParser) -> None:
+    send.add_argument("event", metavar="EVENT", help="the name of the event, such as invoice.created")
+    send.add_argument("--data", metavar="JSON|@FILE|-", help="the payload, a JSON object: here, in a file, or on stdin")
+    send.add_argument(
+        "--file",
+        dest="files",
+        action="append",
+        default=[],
+        metavar="PAYLOAD.PATH=FILE",
+        help="attach FILE at this place of the payload; may be given many times",
+    )
+    send.add_argument("--idempotency-key", metavar="K", help="by default a new one, which is printed")
+    _add_transport(send)
+    _add_json(send)
+    send.set_defaults(run=_send)
+
+
+def _describe_upload(upload: argparse.ArgumentParser) -> None:
+    upload.add_argument("files", nargs="+", metavar="FILE")
+    _add_json(upload)
+    upload.set_defaults(run=_upload)
+
+
+def _describe_fake(fake: argparse.ArgumentParser) -> None:
+    fake.add_argument("--host", metavar="H", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    fake.add_argument("--port", metavar="P", type=_port, default=0, help="default: a free one")
+    fake.add_argument("--api-key", metavar="K")
+    fake.add_argument("--api-secret", metavar="S")
+    fake.add_argument("--integration", metavar="CODE")
+    fake.set_defaults(run=_fake)
+
+
+def _add_transport(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--transport", choices=("urllib3", "trio"), default="urllib3", help="the client (default: %(default)s)"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from flowflex_transports.cli.demo import demo
+
+    demo(options)
+
+
+def _send(options: argparse.Namespace) -> None:
+    from flowflex_transports.cli.send import send
+
+    send(options)
+
+
+def _upload(options: argparse.Namespace) -> None:
+    from flowflex_transports.cli.send import upload
+
+    upload(options)
+
+
+def _fake(options: argparse.Namespace) -> None:
+    from flowflex_transports.cli.fake import serve
+
+    serve(options)

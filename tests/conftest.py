@@ -1,0 +1,51 @@
+"""What holds for every test run: Ctrl-C can be tried, and in CI a skip must stand on the list below."""
+
+import os
+import signal
+
+import pytest
+
+# Reason of a skip, as pytest reports it -> why a run may be taken as whole without that test.
+ALLOWED_SKIPS: dict[str, str] = {}
+
+# A shell starts its background jobs with SIGINT ignored, and what is ignored is inherited: no KeyboardInterrupt
+# would ever come, here or in the processes that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_UNEXPLAINED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_UNEXPLAINED] = []
+    if os.environ.get("CI"):
+        config.pluginmanager.register(_SkipsAreRed(config.stash[_UNEXPLAINED]))
+
+
+class _SkipsAreRed:
+    """A test that is skipped proves nothing, and nobody looks at a green run."""
+
+    def __init__(self, unexplained: list[str]) -> None:
+        self._unexplained = unexplained
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        if report.skipped:
+            reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else "xfail"
+            if reason not in ALLOWED_SKIPS:
+                self._unexplained.append(f"{report.nodeid}: {reason}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._unexplained:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._unexplained:
+            terminalreporter.section("skips that are not on the list in tests/conftest.py", red=True)
+            for line in self._unexplained:
+                terminalreporter.line(line)

@@ -1,0 +1,78 @@
+"""The progress of files: bars on a terminal, lines in a pipe."""
+
+import os
+import pty
+import re
+import subprocess
+
+from flowflex_testing.faults import Status
+
+
+def _on_a_terminal(flowflex, *arguments):
+    """Run the command with stderr on a terminal; return what it printed there and to stdout."""
+    ours, terminal = pty.openpty()
+    process = flowflex.start(*arguments, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65_536):
+            shown += chunk
+    except OSError:  # how Linux tells that the last process has closed a terminal
+        pass
+    os.close(ours)
+    stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, shown
+    text = shown.decode()
+    flowflex.check_silence(text + stdout)
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text), stdout
+
+
+def test_a_terminal_gets_a_bar_for_each_file(flowflex):
+    """On a terminal each file has a bar that ends full; results still go to stdout alone."""
+    shown, stdout = _on_a_terminal(flowflex, "send", "e", "--file", "a=invoice.pdf", "--file", "b=photo.png")
+    *_, invoice, photo = [line for line in re.split(r"[\r\n]+", shown) if line.strip()]
+    for line, name in ((invoice, "invoice.pdf"), (photo, "photo.png")):
+        size = (flowflex.folder / name).stat().st_size
+        assert name in line
+        assert "━" in line
+        assert re.search(rf"{size:,}/{size:,} bytes|([\d.]+)/\1 kB", line), line
+    assert "sent " not in shown
+    assert stdout.startswith("accepted e ")
+
+
+def test_brackets_in_a_name_are_part_of_it(flowflex):
+    """A file name is shown as it is, not taken as markup."""
+    (flowflex.folder / "[red]x.pdf").write_bytes(b"x")
+    shown, _ = _on_a_terminal(flowflex, "send", "e", "--file", "a=[red]x.pdf")
+    assert "[red]x.pdf" in shown
+
+
+def test_a_dumb_terminal_gets_lines(flowflex):
+    """A terminal that cannot move its cursor gets what a pipe gets."""
+    flowflex.environment["TERM"] = "dumb"
+    shown, _ = _on_a_terminal(flowflex, "send", "e", "--file", "a=invoice.pdf")
+    assert shown.splitlines() == ["sent invoice.pdf (590 bytes)"]
+
+
+def test_an_upload_that_begins_anew_is_told_again(flowflex, flowflex_fake):
+    """A file that had to be sent twice has two lines."""
+    flowflex_fake.faults.arm("put", Status(503, retry_after=0))
+    run = flowflex("send", "e", "--file", "a=invoice.pdf")
+    assert run.stderr.splitlines() == ["sent invoice.pdf (590 bytes)"] * 2
+
+
+def test_an_empty_file_is_told_once(flowflex):
+    """A file of no bytes is sent, and has its line."""
+    (flowflex.folder / "empty.txt").touch()
+    run = flowflex("send", "e", "--file", "a=empty.txt")
+    assert (run.returncode, run.stderr) == (0, "sent empty.txt (0 bytes)\n")
+
+
+def test_a_closed_stderr_does_not_stop_an_upload(flowflex, flowflex_fake):
+    """Whoever closes stderr loses the progress, and not the send."""
+    process = flowflex.start("send", "e", "--file", "a=invoice.pdf", stderr=subprocess.PIPE)
+    process.stderr.close()
+    stdout = process.stdout.read()
+    process.stdout.close()
+    assert (process.wait(timeout=60), stdout.splitlines()[0][:10]) == (0, "accepted e")
+    assert len(flowflex_fake.events) == 1

@@ -1,0 +1,199 @@
+"""`flowflex send` and `flowflex upload`, in processes of their own against a live fake."""
+
+import json
+import signal
+import time
+
+import pytest
+
+from flowflex_testing.faults import Delay, Fault, LoseReply, Status
+
+TRANSPORTS = ["urllib3", "trio"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_event_with_files_is_sent_and_told(flowflex, flowflex_fake, transport):
+    """The event arrives with its files, and stdout has the key, the asset ids as a flow reads them, and the answer."""
+    run = flowflex(
+        *("send", "invoice.created", "--data", '{"n": 1}', "--idempotency-key", "invoice-42"),
+        *("--file", "assetId=invoice.pdf", "--file", "gallery[0]=photo.png", "--transport", transport),
+    )
+    (event,) = flowflex_fake.events
+    assert (event.name, event.idempotency_key, event.payload["n"]) == ("invoice.created", "invoice-42", 1)
+    assert {path: asset.filename for path, asset in event.files.items()} == {
+        "assetId": "invoice.pdf",
+        "gallery[0]": "photo.png",
+    }
+    assert run.returncode == 0
+    first, *lines, last = run.stdout.splitlines()
+    assert first == "accepted invoice.created under the idempotency key invoice-42"
+    assert lines == [f"{{{{trigger.{path}}}}} = {asset.id}" for path, asset in event.files.items()]
+    assert json.loads(last.removeprefix("answer: ")) == {"status": "accepted", "eventId": event.id}
+    assert sorted(run.stderr.splitlines()) == [
+        f"sent {name} ({(flowflex.folder / name).stat().st_size:,} bytes)" for name in ("invoice.pdf", "photo.png")
+    ]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_json_is_for_programs(flowflex, flowflex_fake, transport):
+    """With --json, stdout is one JSON object with the names of the library; a new key is in it."""
+    run = flowflex("send", "invoice.created", "--file", "assetId=invoice.pdf", "--json", "--transport", transport)
+    (event,) = flowflex_fake.events
+    assert json.loads(run.stdout) == {
+        "response": {"status": "accepted", "eventId": event.id},
+        "uploaded_assets": {"assetId": event.files["assetId"].id},
+        "idempotency_key": event.idempotency_key,
+    }
+
+
+def test_data_comes_from_stdin_and_from_a_file(flowflex, flowflex_fake):
+    """--data - reads stdin, and --data @file a file."""
+    (flowflex.folder / "data.json").write_text('{"from": "file"}')
+    assert flowflex("send", "e", "--data", "-", stdin='{"from": "stdin"}').returncode == 0
+    assert flowflex("send", "e", "--data", "@data.json").returncode == 0
+    assert [event.payload for event in flowflex_fake.events] == [{"from": "stdin"}, {"from": "file"}]
+
+
+def test_files_are_uploaded_and_their_ids_printed(flowflex, flowflex_fake):
+    """Upload prints one line a file, asset id first, in the order of the arguments; with --json a list."""
+    run = flowflex("upload", "photo.png", "invoice.pdf")
+    assert run.returncode == 0
+    by_name = {asset.filename: asset.id for asset in flowflex_fake.assets.values()}
+    assert run.stdout.splitlines() == [f"{by_name[name]}  {name}" for name in ("photo.png", "invoice.pdf")]
+    run = flowflex("upload", "invoice.pdf", "--json")
+    (stored,) = json.loads(run.stdout)
+    assert stored == {"file": "invoice.pdf", "asset_id": list(flowflex_fake.assets)[-1]}
+
+
+def _sentence(run, code):
+    assert (run.returncode, run.stdout) == (code, ""), run.stderr
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("flowflex")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "flowflex --help"),
+        (["send"], "flowflex send --help"),
+        (["send", "e", "--transport", "carrier-pigeon"], "carrier-pigeon"),
+        (["fake", "--port", "65536"], "0 to 65535"),
+        (["fake", "--port", "-1"], "--port"),
+        (["send", "e", "--data", "{"], "--data is not JSON"),
+        (["send", "e", "--file", "a"], "PAYLOAD.PATH=FILE"),
+        (["send", " e"], "blanks"),
+        (["send", "e", "--idempotency-key", ""], "idempotency_key"),
+        (["send", "e", "--data", '{"a": 1e999}'], "a is inf"),
+        (["send", "e", "--file", "a.b=missing.pdf"], "a.b"),
+        (["send", "e", "--file", "a=data.exe"], "data.exe"),
+        (["upload", "missing.pdf"], "missing.pdf"),
+    ],
+)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_bad_input_is_one_sentence_and_code_2(flowflex, flowflex_fake, arguments, words, transport):
+    """Wrong options, payloads and files are told in one sentence that names them, and nothing is sent."""
+    if arguments[:1] == ["send"] and "--transport" not in arguments and len(arguments) > 1:
+        arguments = [*arguments, "--transport", transport]
+    assert words in _sentence(flowflex(*arguments), 2)
+    assert flowflex_fake.requests == []
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_missing_setting_names_its_variable(flowflex, transport):
+    """Whoever has not set the environment is told what to set."""
+    del flowflex.environment["FLOWFLEX_API_SECRET"]
+    assert "FLOWFLEX_API_SECRET" in _sentence(flowflex("send", "e", "--transport", transport), 2)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_refusal_is_code_1(flowflex, transport):
+    """What FlowFlex refuses is told with its own words."""
+    flowflex.environment["FLOWFLEX_API_SECRET"] = "wrong-secret"
+    line = _sentence(flowflex("send", "e", "--transport", transport), 1)
+    assert "wrong-secret" not in line
+
+
+def test_a_file_that_storage_refuses_is_code_1(flowflex, flowflex_fake):
+    """An upload that was tried and refused is no wrong input; no event follows it."""
+    flowflex_fake.faults.arm("put", Status(400))
+    assert "invoice.pdf" in _sentence(flowflex("send", "e", "--file", "a=invoice.pdf"), 1)
+    assert flowflex_fake.events == []
+
+
+def test_what_was_stored_before_a_failure_is_told(flowflex, flowflex_fake):
+    """Upload prints each asset id as soon as it has it, with --json at the end: also those before a failure."""
+    run = flowflex("upload", "invoice.pdf", "missing.pdf")
+    (asset,) = flowflex_fake.assets
+    assert (run.returncode, run.stdout) == (2, f"{asset}  invoice.pdf\n")
+    run = flowflex("upload", "invoice.pdf", "missing.pdf", "--json")
+    assert run.returncode == 2
+    assert [stored["file"] for stored in json.loads(run.stdout)] == ["invoice.pdf"]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_lost_answer_is_code_3_and_tells_the_key(flowflex, flowflex_fake, transport):
+    """When the event may have arrived, the sentence has the key to repeat it with."""
+    flowflex_fake.faults.arm("event", LoseReply(), times=None)
+    line = _sentence(flowflex("send", "e", "--idempotency-key", "key-7", "--transport", transport), 3)
+    assert "key-7" in line
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_nobody_there_is_code_1(flowflex, transport):
+    """A connection that cannot be made is told; nothing was accepted."""
+    flowflex.environment["FLOWFLEX_BASE_URL"] = "http://127.0.0.1:1"
+    _sentence(flowflex("send", "e", "--transport", transport), 1)
+
+
+class Shouting(Fault):
+    """A refusal whose words hold line breaks, and codes that a terminal would obey."""
+
+    __slots__ = ()
+
+    def instead(self, error_reply, /):
+        return error_reply(400, "NO", "first line\nsecond \x1b]0;title\x07\x1b[2J line", ())
+
+
+def test_the_words_of_a_server_stay_one_harmless_line(flowflex, flowflex_fake):
+    """A server cannot break the line, nor send codes to the terminal."""
+    flowflex_fake.faults.arm("event", Shouting())
+    line = _sentence(flowflex("send", "e"), 1)
+    assert "first line second" in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_ctrl_c_ends_a_send_at_once(flowflex, flowflex_fake, transport):
+    """Ctrl-C during a send ends it with one line and code 130."""
+    flowflex_fake.faults.arm("event", Delay(30))
+    process = flowflex.start("send", "e", "--transport", transport)
+    _wait_for(lambda: flowflex_fake.events)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stdout, stderr) == (130, "", "flowflex: interrupted\n")
+
+
+def _wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)  # another process is on its way to the fake, and nothing here tells when
+
+
+def test_a_reader_that_left_does_not_fail_a_send_that_went_well(flowflex, flowflex_fake):
+    """With stdout closed (as by | head), the command still ends in 0 and silence: the event was accepted."""
+    process = flowflex.start("send", "e")
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(timeout=60)) == ("", 0)
+    process.stderr.close()
+    assert len(flowflex_fake.events) == 1
+
+
+def test_a_name_that_the_terminal_lacks_is_printed_with_escapes(flowflex, flowflex_fake):
+    """A file name outside the encoding of stdout does not fail an upload that went well."""
+    (flowflex.folder / "größe.png").write_bytes(b"x")
+    flowflex.environment["PYTHONIOENCODING"] = "ascii"
+    run = flowflex("upload", "größe.png")
+    (asset,) = flowflex_fake.assets
+    assert (run.returncode, run.stdout) == (0, f"{asset}  gr\\xf6\\xdfe.png\n")
