@@ -7,9 +7,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from flowflex_core import (
     CreateUploadUrl,
@@ -34,14 +33,10 @@ log = logging.getLogger("flowflex")
 log.addHandler(logging.NullHandler())
 
 
-class OnProgress(Protocol):
-    """Told how much of a file was handed to the network.
-
-    Called with `sent=0` when an attempt begins, also a repeated one: there alone the number goes back. One call at a
-    time, from whichever thread sends. What it raises ends the send, and reaches the caller of the client.
-    """
-
-    def __call__(self, ref: FileRef, sent: int, total: int, /) -> object: ...
+# Told `(ref, sent, total)`: how many bytes of a file were handed to the network. An attempt, also a repeated one,
+# begins with `sent=0`: there alone the number goes back. Called from whichever thread sends, one call at a time.
+# What it raises ends the send, and reaches the caller of the client.
+OnProgress = Callable[[FileRef, int, int], object]
 
 
 @dataclass(frozen=True, slots=True)

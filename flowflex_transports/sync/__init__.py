@@ -1,1 +1,1 @@
-"""The synchronous client and its urllib3 transport."""
+"""The sync client and its transport, over urllib3 and threads."""

@@ -1,0 +1,296 @@
+"""A line to a peer: one socket, in the clear or under TLS, whose every wait is bounded.
+
+The socket never blocks. Each time that it has to wait, in connecting, shaking hands, sending or receiving, the wait
+is the longest silence allowed, or what is left of the whole attempt where that is less: a peer that lets single bytes
+through cannot outlast the attempt. While it sends, the line also listens, since a server may answer before it has
+read everything.
+"""
+
+import io
+import os
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from urllib3.util import wait
+
+from flowflex_core import FailureKind
+
+T = TypeVar("T")
+
+_RECEIVE_BYTES = 65_536
+
+# What the exceptions of sockets mean, first match first, in words that hold nothing of the request.
+_TROUBLES: tuple[tuple[type[OSError], FailureKind, str], ...] = (
+    (ssl.SSLCertVerificationError, "tls", "the certificate of the server is not trusted"),
+    (ssl.SSLEOFError, "connection", "the connection was closed during TLS"),
+    (ssl.SSLError, "tls", "TLS failed"),
+    (TimeoutError, "timeout", "the network gave up"),
+    (socket.gaierror, "connection", "the host name could not be resolved"),
+    (ConnectionRefusedError, "connection", "the connection was refused"),
+    (ConnectionError, "connection", "the connection was closed"),
+    (OSError, "connection", "the connection failed"),
+)
+
+# A complete head of a 1xx reply; 101 would leave HTTP, and nobody asked for it.
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d\b[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n")
+_MOST_INTERIM_BYTES = 65_536
+
+
+class Trouble(Exception):
+    """Why an attempt ends without a response."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind: FailureKind = kind
+        self.message = message
+
+    @classmethod
+    def of(cls, error: OSError) -> "Trouble":
+        """Say what the exception of a socket means."""
+        _, kind, message = next(row for row in _TROUBLES if isinstance(error, row[0]))
+        reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or error.strerror
+        return cls(kind, f"{message} ({reason})" if isinstance(reason, str) and reason else message)
+
+
+class ReplyBegunError(Exception):
+    """There is no point in sending on: a reply has begun, or the peer has stopped reading, for `trouble`."""
+
+    def __init__(self, trouble: Trouble | None = None) -> None:
+        super().__init__("the peer does not wait for the rest of the request")
+        self.trouble = trouble
+
+
+class Line:
+    """A connected socket in the shape that `http.client` wants of one. One thread uses it; any may `abandon` it."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._received = bytearray()
+        self._lock = threading.Lock()
+        self._abandoned = False
+        self.allow(0.0, 0.0)
+
+    def allow(self, silence: float, total: float) -> None:
+        """Begin an attempt: it may be silent for `silence` seconds, and end `total` seconds from now."""
+        self._silence = silence
+        self._total = total
+        self._end = time.monotonic() + total
+
+    # Opening
+
+    def dial(self, host: str, port: int) -> None:
+        """Connect to the first address of `host` that answers. Name resolution alone cannot be bounded."""
+        try:
+            addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise Trouble.of(error if isinstance(error, OSError) else socket.gaierror()) from None
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
+            try:
+                # One silent address must leave time for the others.
+                return self._connect(socket.socket(family, kind, protocol), address, share=len(addresses) - tried + 1)
+            except (OSError, Trouble) as error:
+                self.hang_up()
+                if tried == len(addresses):
+                    raise Trouble.of(error) if isinstance(error, OSError) else error from None
+        raise Trouble("connection", "the host name has no address")
+
+    def _connect(self, sock: socket.socket, address: Any, share: int) -> None:
+        with self._lock:
+            self._socket = sock
+        sock.setblocking(False)
+        # Head and body leave in packets of their own, which Nagle's algorithm would hold back.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            self._wait(write=True, share=share)
+            problem = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if problem:
+                raise OSError(problem, os.strerror(problem)) from None
+
+    def secure(self, context: ssl.SSLContext, host: str) -> None:
+        """Shake hands with `host`, whose certificate names it without brackets or a final dot."""
+        try:
+            with self._lock:
+                secured = context.wrap_socket(
+                    self._open_socket(),
+                    server_hostname=host.strip("[]").removesuffix("."),
+                    do_handshake_on_connect=False,
+                )
+                self._socket = secured
+            self._patiently(secured.do_handshake)
+        except OSError as error:
+            raise Trouble.of(error) from None
+
+    # What http.client asks of a socket
+
+    def sendall(self, data: "bytes | bytearray | memoryview") -> None:
+        """Send everything.
+
+        Raises:
+            ReplyBegunError: The peer answered, or stopped reading, before everything was sent.
+        """
+        left = memoryview(data).cast("B")
+        sock = self._open_socket()
+        try:
+            while left:
+                if self._hears_reply():
+                    raise ReplyBegunError
+                try:
+                    left = left[sock.send(left) :]
+                except ssl.SSLWantReadError:
+                    self._wait(read=True)
+                except (BlockingIOError, ssl.SSLWantWriteError):
+                    self._wait(read=True, write=True)
+        except OSError as error:
+            # What the peer said before it closed may still be there to be read.
+            raise ReplyBegunError(Trouble.of(error)) from None
+
+    def makefile(self, _mode: str) -> "_Reader":
+        """Return what reads from this line."""
+        return _Reader(self)
+
+    def settimeout(self, seconds: object) -> None:
+        """Do nothing: `allow` sets the bounds."""
+
+    def close(self) -> None:
+        """Do nothing: `http.client` closes while a reply is still to be read; `hang_up` is what closes a line."""
+
+    # Receiving
+
+    def read(self, count: int) -> bytes:
+        """Return `count` bytes, or fewer where the stream ends."""
+        while len(self._received) < count and self._receive():
+            pass
+        return self._take(count)
+
+    def readline(self, limit: int) -> bytes:
+        """Return the bytes up to and with the next newline, or `limit` of them.
+
+        The end of the stream is an error here: `http.client` would take a head that is cut off for a whole one.
+        """
+        searched = 0
+        while (end := self._received.find(b"\n", searched, limit)) < 0 and len(self._received) < limit:
+            searched = len(self._received)
+            if not self._receive():
+                raise Trouble("connection", "the connection was closed before the reply was whole")
+        return self._take(limit if end < 0 else end + 1)
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
+
+    def _receive(self) -> bool:
+        """Wait for bytes, and return whether there were any before the end of the stream."""
+        try:
+            data = self._patiently(lambda: self._open_socket().recv(_RECEIVE_BYTES))
+        except OSError as error:
+            raise Trouble.of(error) from None
+        self._received += data
+        return bool(data)
+
+    def _hears_reply(self) -> bool:
+        """Return whether a final reply, or the end of the stream, has come in; waits for neither."""
+        sock = self._open_socket()
+        if not wait.wait_for_socket(sock, read=True, timeout=0.0):
+            return False
+        try:
+            data = sock.recv(_RECEIVE_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False  # under TLS not all that arrives is for us
+        self._received += data
+        return not data or _is_final(self._received)
+
+    def is_quiet(self) -> bool:
+        """Return whether the peer has neither closed the line nor said anything unasked."""
+        try:
+            return not self._received and not self._hears_reply() and not self._received
+        except OSError:
+            return False
+
+    # Ending
+
+    def abandon(self) -> None:
+        """End whatever waits on this line, from any thread. The line is of no use afterwards."""
+        with self._lock:
+            self._abandoned = True
+            if self._socket is not None:
+                with suppress(OSError):
+                    # Not SSLSocket.shutdown: it takes off TLS first, and a byte in between would go out in the clear.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def hang_up(self) -> None:
+        """Close the socket."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def let_go(self) -> None:
+        """Close the descriptor that a forked process inherited, saying nothing to the peer, which is not ours."""
+        inherited, self._socket = self._socket, None
+        if inherited is not None:
+            os.close(inherited.detach())
+
+    # Waiting
+
+    def _open_socket(self) -> socket.socket:
+        if self._socket is None:
+            raise Trouble("connection", "the connection is closed")
+        return self._socket
+
+    def _patiently(self, operation: Callable[[], T]) -> T:
+        while True:
+            try:
+                return operation()
+            except (BlockingIOError, ssl.SSLWantReadError):
+                self._wait(read=True)
+            except ssl.SSLWantWriteError:
+                self._wait(write=True)
+
+    def _wait(self, *, read: bool = False, write: bool = False, share: int = 1) -> None:
+        if self._abandoned:
+            raise Trouble("connection", "the request was abandoned")
+        left = self._end - time.monotonic()
+        patience = min(self._silence, left) / share
+        if left > 0 and wait.wait_for_socket(self._open_socket(), read=read, write=write, timeout=patience):
+            return
+        if left <= self._silence:
+            raise Trouble("timeout", f"not done within {self._total:g} s")
+        raise Trouble("timeout", f"nothing happened for {patience:g} s")
+
+
+class _Reader(io.BufferedIOBase):
+    """The bytes of a line as the file that `http.client` reads a reply from. To close it leaves the line open."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        assert count is not None
+        assert count >= 0, "replies are read in bounds"
+        return self._line.read(count)
+
+    def readline(self, limit: int | None = -1, /) -> bytes:
+        assert limit is not None
+        assert limit >= 0, "lines are read in bounds"
+        return self._line.readline(limit)
+
+
+def _is_final(received: bytearray) -> bool:
+    """Return whether more than interim replies, and the beginning of one, has been received."""
+    rest = 0
+    while interim := _INTERIM.match(received, rest):
+        rest = interim.end()
+    first_digit = bytes(received[rest + 9 : rest + 10])  # "HTTP/1.1 2"
+    return len(received) > _MOST_INTERIM_BYTES or first_digit not in {b"", b"1"}
