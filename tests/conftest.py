@@ -44,7 +44,7 @@ class _SkipsAreRed:
         if self._unexplained:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         if self._unexplained:
             terminalreporter.section("skips that are not on the list in tests/conftest.py", red=True)
             for line in self._unexplained:

@@ -14,9 +14,15 @@ Results go to stdout; progress and errors to stderr.
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
-from flowflex_core.errors import FlowFlexConfigError, FlowFlexError, FlowFlexOutcomeUnknownError
+from flowflex_core.errors import (
+    FlowFlexConfigError,
+    FlowFlexError,
+    FlowFlexOutcomeUnknownError,
+    FlowFlexUploadError,
+)
 from flowflex_transports.cli.arguments import parse
 from flowflex_transports.cli.extras import MissingExtraError
 
@@ -42,11 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FlowFlexOutcomeUnknownError as error:
         return _fail(f"{error.message} (idempotency key {error.idempotency_key})", 3)
     except FlowFlexError as error:
-        # An upload that was never attempted failed for what was given: a file is missing, too large, or changed.
-        wrong_file = error.status is None and error.attempts == 0 and not isinstance(error, OSError)
+        # An upload that was never attempted failed for what was given: a file is missing, too large, or of no type.
+        wrong_file = isinstance(error, FlowFlexUploadError) and error.attempts == 0
         return _fail(error.message, 2 if wrong_file else 1)
-    except Exception as error:  # a bug of ours: what it left undone is not known
-        return _fail(f"failed unexpectedly, which is a bug: {type(error).__name__}", 3)
+    except Exception as error:  # a bug of ours: what it left undone is not known, and its words may hold anything
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return _fail(f"failed by a bug: {type(error).__name__} at {where.filename}:{where.lineno}", 3)
     return 0
 
 
