@@ -10,6 +10,9 @@ from flowflex_core.errors import FlowFlexConfigError
 # A year. Timers of operating systems overflow not far above, and nobody waits so long.
 LONGEST_SECONDS = 31_536_000.0
 
+# What 64 bits hold: no file is larger, and no count is.
+LARGEST_NUMBER = 2**63 - 1
+
 # Control and format characters (all bidirectional overrides are format characters), surrogates, and the two
 # separators that some software breaks lines at.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -75,9 +78,7 @@ def seconds(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FlowFlexConfigError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 < value <= LONGEST_SECONDS:  # NaN compares false
-        raise FlowFlexConfigError(
-            f"{name} must be a finite number of seconds above 0 and at most a year, not {value!r}"
-        )
+        raise FlowFlexConfigError(f"{name} must be a finite number of seconds, above 0 and at most a year")
     return float(value)
 
 
@@ -85,6 +86,6 @@ def whole_number(value: object, name: str, *, least: int) -> int:
     """Return `value` where it is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise FlowFlexConfigError(f"{name} must be a whole number, not {type(value).__name__}")
-    if value < least:
-        raise FlowFlexConfigError(f"{name} must be at least {least}, not {value}")
+    if not least <= value <= LARGEST_NUMBER:
+        raise FlowFlexConfigError(f"{name} must be a whole number from {least} to {LARGEST_NUMBER}")
     return value

@@ -9,12 +9,15 @@ from typing import Any, Self
 from flowflex_core import checks, snapshot
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError, FlowFlexUploadError
 from flowflex_core.files import FileRef, check_filename, check_mime, check_size
-from flowflex_core.messages import Outcome, SendEventResult, Turn, UploadUrl
+from flowflex_core.messages import Failure, Outcome, Response, SendEventResult, Turn, UploadUrl
 from flowflex_core.payload import EncodedPayload, encode_payload
 from flowflex_core.plan import Plan, PlannedFile
 from flowflex_core.send import step
 from flowflex_core.settings import Settings
-from flowflex_core.states import SendState
+from flowflex_core.states import EVENT, SendState
+
+# The year 33658: no clock shows it, and all arithmetic on times stays exact to a millisecond.
+_LAST_DAY = 1e12
 
 
 class Operation:
@@ -36,8 +39,11 @@ class Operation:
         Raises:
             FlowFlexConfigError: An outcome names a request that was never issued, or `now` is no time.
         """
-        if not isinstance(now, (int, float)) or now - now != 0.0:  # true of NaN and both infinities
-            raise FlowFlexConfigError(f"now must be a finite number of seconds since the epoch, not {now!r}")
+        if not isinstance(now, (int, float)) or not -_LAST_DAY < now < _LAST_DAY:
+            raise FlowFlexConfigError("now must be a finite number of seconds since the epoch")
+        for outcome in outcomes:
+            if not isinstance(outcome, (Response, Failure)):
+                raise FlowFlexConfigError(f"an outcome is a Response or a Failure, not {type(outcome).__name__}")
         state, turn = step(self._plan, self._state, now, outcomes)
         self._state = state
         return turn
@@ -45,8 +51,9 @@ class Operation:
     @property
     def files(self) -> dict[FileRef, int | None]:
         """The files that are not stored yet, each with its size in bytes where it is known."""
-        stored = {entry.index for entry in self._state.stored_files()}
-        return {file.ref: file.size for index, file in enumerate(self._plan.files) if index not in stored}
+        files, state = self._plan.files, self._state
+        indices = {*state.pending[state.begun :], *state.under_way} - {EVENT}
+        return {files[index].ref: files[index].size for index in sorted(indices)}
 
     def paths(self, ref: FileRef) -> tuple[str, ...]:
         """List the payload paths of a file; none for an upload without an event."""
@@ -78,7 +85,7 @@ class Operation:
         return f"{type(self).__name__}({self._plan.event or self._plan.goal!r}, {done})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise FlowFlexConfigError("an operation is not pickled: take its snapshot() and resume from that")
+        raise FlowFlexConfigError("an operation holds credentials and is not pickled; a SendEvent has a snapshot()")
 
 
 class SendEvent(Operation):
@@ -218,7 +225,12 @@ def _check_sizes(ref: FileRef, measured: int | None, path: str, settings: Settin
     """Return the size of a file where it is known; refuse one that is too large, or not the one declared."""
     name = f"{path}: {ref.filename!r}" if path else repr(ref.filename)
     declared = ref.size
-    if measured is not None and declared is not None and check_size(measured) != declared:
+    if measured is not None:
+        try:
+            check_size(measured)
+        except FlowFlexUploadError as error:
+            raise FlowFlexUploadError(f"{name}: {error.message}") from None
+    if measured is not None and declared is not None and measured != declared:
         raise FlowFlexUploadError(f"{name} is {measured} bytes, not the {declared} that size= says")
     size = declared if measured is None else measured
     if size is not None and size > settings.max_file_bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
-from json.encoder import encode_basestring_ascii
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -138,8 +138,10 @@ class _Encoder:
         pieces = self.pieces
         opening = "{"
         for key, child in items:
-            if not isinstance(key, str):
-                _refuse(trail, f"has a key that is not a string: {key!r:.60}")
+            if type(key) is not str:
+                if not isinstance(key, str):
+                    _refuse(trail, f"has a key that is not a string but of type {type(key).__name__}")
+                key = str.__str__(key)  # of an enum's member its value, and not its name
             here = (trail, key)
             pieces.append(f"{opening}{_string(key, here)}:")
             if type(child) is str:
@@ -188,7 +190,7 @@ class _Encoder:
         elif isinstance(value, float):
             self.pieces.append(_float(value, trail))
         elif isinstance(value, datetime | date | time):
-            self.pieces.append(f'"{value.isoformat()}"')
+            self.pieces.append(f'"{_foreign(value.isoformat, trail)}"')
         elif isinstance(value, Decimal):
             if not value.is_finite():
                 _refuse(trail, f"is {value}, which JSON has no word for")
@@ -197,10 +199,14 @@ class _Encoder:
         elif isinstance(value, UUID):
             self.pieces.append(f'"{value}"')
         elif isinstance(value, list | tuple):
-            self.array(value, trail, depth + 1)
+            children: Sequence[Any] = value
+            self.array(_foreign(lambda: tuple(children), trail), trail, depth + 1)
         elif isinstance(value, Mapping):
             mapping: Mapping[Any, Any] = value
-            self.object(_foreign(lambda: tuple(mapping.items()), trail), trail, depth + 1)
+            items = _foreign(lambda: tuple(mapping.items()), trail)
+            if len({key for key, _ in items if isinstance(key, str)}) < len(items):
+                _refuse(trail, "has a key twice, or one that is not a string")
+            self.object(items, trail, depth + 1)
         elif callable(dump := getattr(type(value), "model_dump", None)):
             self.value(_foreign(lambda: dump(value), trail), trail, depth + 1)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -252,8 +258,8 @@ def _refuse(trail: _Trail, why: str) -> NoReturn:
     raise FlowFlexConfigError(f"{path if len(path) <= 200 else path[:200] + '...'} {why}")
 
 
-# A key with any of these, or with a blank or a control character, is quoted in a path.
-_ODD = frozenset(".\"'[]\\")
+# A key with any of these in it, or with a character that cannot be printed, is quoted in a path.
+_ODD = frozenset('."[]')
 
 
 def payload_path(trail: _Trail) -> str:
@@ -263,8 +269,9 @@ def payload_path(trail: _Trail) -> str:
         trail, key = trail
         if isinstance(key, int):
             parts.append(f"[{key}]")
-        elif key and _ODD.isdisjoint(key) and key.isprintable() and " " not in key:
+        elif key and _ODD.isdisjoint(key) and key.isprintable():
             parts.append(key if trail is None else f".{key}")
         else:
-            parts.append(f"[{encode_basestring_ascii(key)}]")
+            quote = encode_basestring if key.isprintable() else encode_basestring_ascii
+            parts.append(f"[{quote(key)}]")
     return "".join(reversed(parts))

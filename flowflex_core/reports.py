@@ -59,11 +59,13 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
 
 
 def stale_error(plan: Plan, task: Task) -> FlowFlexError:
-    """Return the error for a frozen body whose assets FlowFlex has deleted by now."""
-    words = "its files were stored over 48 hours ago and are deleted by now; send it anew, with its files"
-    kind = FlowFlexOutcomeUnknownError if task.doubt else FlowFlexError
-    found = f"{_what(plan, task, 'event')} cannot be {'repeated' if task.doubt else 'sent'}: {words}"
-    return kind(found, code="ASSET_FILE_MISSING", attempts=task.failures)
+    """Return the error for an event whose assets are too old, where their files cannot be stored anew."""
+    why = "its files were stored so long ago that FlowFlex deletes them (48 hours)"
+    if task.doubt:
+        words = f"{_what(plan, task, 'event')} may or may not have arrived, and cannot be repeated: {why}"
+        return FlowFlexOutcomeUnknownError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
+    words = f"{_what(plan, task, 'event')} was not sent: {why}; send it anew, with its files"
+    return FlowFlexError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
 
 
 def _what(plan: Plan, task: Task, leg: str) -> str:

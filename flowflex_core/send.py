@@ -12,7 +12,7 @@ from flowflex_core import verdict as judge
 from flowflex_core import wire
 from flowflex_core.backoff import LONGEST_RETRY_AFTER, delay
 from flowflex_core.errors import FlowFlexConfigError
-from flowflex_core.messages import Failure, Outcome, Request, Response, Turn, UploadUrl
+from flowflex_core.messages import Outcome, Request, Response, Turn, UploadUrl
 from flowflex_core.plan import Plan
 from flowflex_core.reports import deadline_error, failure_error, stale_error
 from flowflex_core.states import (
@@ -120,8 +120,6 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
 
 def _task_of(new: SendState, outcome: Outcome) -> Task | None:
     """Find the task that waits for an outcome; None where it is late or repeated; raise where it was never issued."""
-    if not isinstance(outcome, (Response, Failure)):
-        raise FlowFlexConfigError(f"an outcome is a Response or a Failure, not {type(outcome).__name__}")
     request_id = outcome.request_id
     for task in new.under_way.values():
         if request_id in task.issued:
@@ -139,8 +137,9 @@ def _judge(plan: Plan, task: Task, outcome: Outcome, now: float) -> Verdict:
         return judge.of_event(outcome, plan.settings, now)
     if task.state == URL_SENT:
         return judge.of_upload_url(outcome, plan.settings, now)
-    url = str(task.granted["uploadUrl"]) if task.granted else ""
-    return judge.of_put(outcome, plan.settings, now, url=url, is_old=_is_old(task, now), in_doubt=task.doubt)
+    assert task.granted is not None
+    is_old = _is_old(task, now)
+    return judge.of_put(outcome, plan.settings, now, granted=task.granted, is_old=is_old, in_doubt=task.doubt)
 
 
 def _grant(plan: Plan, new: SendState, task: Task, verdict: Verdict) -> None:
@@ -157,7 +156,7 @@ def _store(plan: Plan, new: SendState, task: Task) -> None:
     assert task.granted is not None
     asset_id = str(task.granted["assetId"])
     since = task.since if task.first_put is None else task.first_put
-    new.stored = Stored(task.index, asset_id, since, task.issued, new.stored)
+    new.stored = Stored(task.index, asset_id, since, before=new.stored, attempts=task.attempts, issued=task.issued)
     del new.under_way[task.index]
     if plan.goal == "asset":
         new.ended = (asset_id,)
@@ -201,7 +200,8 @@ def _issue(plan: Plan, new: SendState, requests: list[Request]) -> bool:
             _issue_upload(plan, new, task.copy(), requests)
     limit = plan.settings.max_parallel_uploads
     while len(new.under_way) < limit and new.begun < len(new.pending):
-        task = Task(new.pending[new.begun], new.now)
+        index = new.pending[new.begun]
+        task = Task(index, new.now, *new.history.get(index, (0, 0)))
         new.begun += 1
         _issue_upload(plan, new, task, requests)
     if new.under_way or plan.goal != "event":
@@ -210,11 +210,12 @@ def _issue(plan: Plan, new: SendState, requests: list[Request]) -> bool:
     stale = _freeze(plan, new)
     if not stale:
         return _issue_event(plan, new, event, requests)
-    if any(plan.files[index].ref.source is None for index in stale):
+    if any(plan.files[entry.index].ref.source is None for entry in stale):
         new.ended = stale_error(plan, event)
         return False
     # What was stored so long ago that it may be gone when the event arrives is stored anew.
-    new.pending, new.begun = stale, 0
+    new.pending, new.begun = [entry.index for entry in stale], 0
+    new.history = {entry.index: (entry.attempts, 0) for entry in stale}
     return _issue(plan, new, requests)
 
 
@@ -273,14 +274,15 @@ def _issue_event(plan: Plan, new: SendState, task: Task, requests: list[Request]
     return first
 
 
-def _freeze(plan: Plan, new: SendState) -> list[int]:
+def _freeze(plan: Plan, new: SendState) -> list[Stored]:
     """Put the body together for good, or return the files whose assets are too old to be put in."""
     assert plan.payload is not None
     if not plan.files:
         new.body = plan.payload.body({})
         return []
     stored = list(new.stored_files())
-    stale = sorted(entry.index for entry in stored if new.now >= entry.since + ASSET_LIFETIME - ASSET_MARGIN)
+    stale = [entry for entry in stored if new.now >= entry.since + ASSET_LIFETIME - ASSET_MARGIN]
+    stale.sort(key=lambda entry: entry.index)
     if not stale:
         new.oldest = min(entry.since for entry in stored)
         new.body = plan.payload.body({entry.index: entry.asset_id for entry in stored})

@@ -16,7 +16,7 @@ from flowflex_core.payload import EncodedPayload
 from flowflex_core.plan import Plan, PlannedFile
 from flowflex_core.send import ASSET_LIFETIME
 from flowflex_core.settings import Settings
-from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, SendState, Stored, Task
+from flowflex_core.states import BEFORE, EVENT, EVENT_SENT, IN_FLIGHT, SendState, Stored, Task
 
 VERSION = 1
 
@@ -28,13 +28,18 @@ def write(plan: Plan, state: SendState) -> str:
     failed = isinstance(state.ended, FlowFlexError)
     files: list[dict[str, Any]] = []
     for index, file in enumerate(plan.files):
-        entry, task = stored.get(index), state.under_way.get(index)
+        task = state.under_way.get(index)
+        # An asset that is being stored anew is as good as none.
+        entry = None if task else stored.get(index)
         fields: dict[str, Any] = {"filename": file.filename, "mime": file.mime, "size": file.size}
         fields["path"] = _path(file, needed=entry is None)
         if entry is not None:
             fields |= {"asset_id": entry.asset_id, "stored_at": entry.since}
         elif task is not None:
             fields |= _tries(task, failed)
+        elif index in state.history:
+            attempts, failures = state.history[index]
+            fields |= {"attempts": attempts, "failures": 0 if failed else failures}
         files.append(fields)
     event = state.under_way.get(EVENT)
     written: dict[str, Any] = {
@@ -60,7 +65,7 @@ def write(plan: Plan, state: SendState) -> str:
 def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
     """Return the snapshot of a failed send where resuming from it saves an upload or keeps a key to its body."""
     event = state.under_way.get(EVENT)
-    if state.stored is None and (event is None or not event.doubt):
+    if state.stored is None and (event is None or not (event.doubt or event.state == EVENT_SENT)):
         return None
     if plan.files and state.body is not None and state.now >= state.oldest + ASSET_LIFETIME:
         return None
@@ -104,24 +109,25 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     key = checks.header_value(fields["idempotency_key"], "idempotency_key")
     plan = Plan(settings, "event", key, files, event, payload)
     state = SendState(())
-    pending = []
+    pending: list[int] = []
+    history: dict[int, tuple[int, int]] = {}
     for index, entry in enumerate(fields["files"]):
         asset_id = entry.get("asset_id")
         if asset_id is not None:
             _check(type(asset_id) is str and asset_id.isprintable() and asset_id != "", "asset_id")
-            state.stored = Stored(index, asset_id, _number(entry["stored_at"]), (), state.stored)
-        elif "failures" in entry and len(state.under_way) < settings.max_parallel_uploads:
-            state.under_way[index] = _task(index, entry)
-        else:
-            pending.append(index)
-    state.pending = pending
+            state.stored = Stored(index, asset_id, _number(entry["stored_at"]), before=state.stored)
+            continue
+        pending.append(index)
+        if "attempts" in entry:
+            history[index] = _counts(entry)
+    state.pending, state.history = pending, history
     if fields["post"] is not None:
-        _check(not pending and not state.under_way, "post")
+        _check(not pending, "post")
         assets = list(state.stored_files())
         state.oldest = min((asset.since for asset in assets), default=0.0)
         state.body = payload.body({asset.index: asset.asset_id for asset in assets})
-        state.under_way[EVENT] = _task(EVENT, fields["post"])
-        state.under_way[EVENT].doubt = bool(fields["post"]["doubt"])
+        # Due at once: the wait that was left belongs to the process that ended.
+        state.under_way[EVENT] = Task(EVENT, BEFORE, *_counts(fields["post"]), doubt=bool(fields["post"]["doubt"]))
     if "response" in fields:
         _check(state.body is not None, "response")
         state.ended = (fields["response"],)
@@ -139,11 +145,9 @@ def _file(entry: dict[str, Any]) -> PlannedFile:
     return PlannedFile(ref, ref.filename, ref.mime, size, ())
 
 
-def _task(index: int, entry: dict[str, Any]) -> Task:
+def _counts(entry: dict[str, Any]) -> tuple[int, int]:
     attempts = checks.whole_number(entry["attempts"], "attempts", least=0)
-    failures = checks.whole_number(entry["failures"], "failures", least=0)
-    # Due at once: the wait that was left belongs to the process that ended.
-    return Task(index, 0.0, attempts, failures)
+    return attempts, checks.whole_number(entry["failures"], "failures", least=0)
 
 
 def _tries(task: Task, failed: bool) -> dict[str, int]:

@@ -4,7 +4,8 @@ A task is a file on its way to an asset id, or the event on its way to its reply
 and put; event), and each leg through attempts. The table is the whole protocol: what is not in it cannot happen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Literal
 
 from flowflex_core.errors import FlowFlexError
@@ -59,6 +60,8 @@ EVENT: Final = -1
 
 # The time of a send that has not begun.
 BEFORE: Final = float("-inf")
+
+NO_HISTORY: Final[Mapping[int, tuple[int, int]]] = MappingProxyType({})
 
 
 class Task:
@@ -146,16 +149,24 @@ class Task:
 class Stored:
     """A stored file, linked to those that were stored before it: to add one costs the same however many there are."""
 
-    __slots__ = ("asset_id", "before", "index", "issued", "since")
+    __slots__ = ("asset_id", "attempts", "before", "index", "issued", "since")
 
     def __init__(
-        self, index: int, asset_id: str, since: float, issued: tuple[str, ...], before: "Stored | None"
+        self,
+        index: int,
+        asset_id: str,
+        since: float,
+        *,
+        before: "Stored | None",
+        attempts: int = 0,
+        issued: tuple[str, ...] = (),
     ) -> None:
         self.index = index
         self.asset_id = asset_id
         self.since = since
-        self.issued = issued
         self.before = before
+        self.attempts = attempts
+        self.issued = issued
 
 
 class SendState:
@@ -164,7 +175,8 @@ class SendState:
     Attributes:
         now: The time of the last step, `BEFORE` the first.
         deadline: When the run ends, if it does.
-        pending: Indices of the files that are not stored, in order; `begun` of them were begun.
+        pending: Indices of the files that are to be stored, in order; `begun` of them were begun.
+        history: Attempts and failures of pending files from before: in another process, or for an asset grown old.
         under_way: The tasks that were begun and are not stored, by index; the event has the index `EVENT`.
         stored: The files that are stored, the last one first.
         body: The frozen body of the event.
@@ -173,12 +185,25 @@ class SendState:
         ended: How it ended: a value in a tuple of one, or an error.
     """
 
-    __slots__ = ("begun", "body", "deadline", "ended", "failed", "now", "oldest", "pending", "stored", "under_way")
+    __slots__ = (
+        "begun",
+        "body",
+        "deadline",
+        "ended",
+        "failed",
+        "history",
+        "now",
+        "oldest",
+        "pending",
+        "stored",
+        "under_way",
+    )
 
     now: float
     deadline: float | None
     pending: Sequence[int]
     begun: int
+    history: Mapping[int, tuple[int, int]]
     under_way: dict[int, Task]
     stored: Stored | None
     body: bytes | None
@@ -186,11 +211,12 @@ class SendState:
     failed: tuple[tuple[Task, FlowFlexError], ...]
     ended: tuple[object] | FlowFlexError | None
 
-    def __init__(self, pending: Sequence[int]) -> None:
+    def __init__(self, pending: Sequence[int], history: Mapping[int, tuple[int, int]] = NO_HISTORY) -> None:
         self.now = BEFORE
         self.deadline = None
         self.pending = pending
         self.begun = 0
+        self.history = history
         self.under_way = {}
         self.stored = None
         self.body = None
@@ -205,6 +231,7 @@ class SendState:
         other.deadline = self.deadline
         other.pending = self.pending
         other.begun = self.begun
+        other.history = self.history
         other.under_way = self.under_way.copy()
         other.stored = self.stored
         other.body = self.body

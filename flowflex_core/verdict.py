@@ -3,12 +3,13 @@
 They see one outcome of one leg and no state but what is passed in; what a verdict leads to is `states`' business.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from flowflex_core import wire
 from flowflex_core.backoff import retry_after
-from flowflex_core.messages import Outcome, Response
+from flowflex_core.messages import Failure, Outcome, Response, UploadUrl
 from flowflex_core.settings import Settings
 
 # What happened to a leg; with the state it happened in, it names the next state.
@@ -86,32 +87,35 @@ _EXPIRED = ("expired", "exp claim", '"exp"')
 def of_upload_url(outcome: Outcome, settings: Settings, now: float) -> Verdict:
     """Judge the outcome of a request for an upload URL."""
     if not isinstance(outcome, Response):
-        return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
+        return _of_failure(outcome, settings)
     if 200 <= outcome.status < 300:
         try:
-            granted = wire.read_upload_url(outcome, settings)
+            reply = wire.read_upload_url(outcome, settings)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
-        if isinstance(granted, str):
-            return Verdict(REFUSED, problem=Problem("refused", granted, outcome.status))
-        return Verdict(GRANTED, granted)
+        if isinstance(reply, str):
+            return Verdict(REFUSED, problem=Problem("refused", reply, outcome.status))
+        return Verdict(GRANTED, reply)
     return _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
 
 
-def of_put(outcome: Outcome, settings: Settings, now: float, *, url: str, is_old: bool, in_doubt: bool) -> Verdict:
-    """Judge the outcome of sending a file.
+def of_put(
+    outcome: Outcome, settings: Settings, now: float, *, granted: UploadUrl, is_old: bool, in_doubt: bool
+) -> Verdict:
+    """Judge the outcome of sending a file to a granted upload URL.
 
     `is_old`: the URL may have expired; `in_doubt`: an earlier attempt may have arrived.
     """
+    secrets = wire.secrets_of(granted)
     if not isinstance(outcome, Response):
-        return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
+        return _of_failure(outcome, settings, secrets)
     if 200 <= outcome.status < 300:
         try:
             wire.read_put_reply(outcome)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         return Verdict(STORED)
-    refusal = wire.read_storage_refusal(outcome, url, settings)
+    refusal = wire.read_storage_refusal(outcome, settings, secrets)
     words = f"{refusal.code or ''} {refusal.sentence or ''}".lower()
     if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
         return Verdict(STORED)
@@ -119,7 +123,8 @@ def of_put(outcome: Outcome, settings: Settings, now: float, *, url: str, is_old
     if verdict.sign == REFUSED and refusal.status in (400, 401, 403):
         if is_old or any(word in words for word in _EXPIRED):
             return Verdict(RENEW, problem=verdict.problem)
-        if refusal.code == "RequestTimeout":  # how S3 says 408
+        # How S3 says 408.
+        if refusal.code == "RequestTimeout" and not wire.forbids_repeating(outcome):
             return Verdict(REPEAT, problem=verdict.problem)
     return verdict
 
@@ -127,7 +132,7 @@ def of_put(outcome: Outcome, settings: Settings, now: float, *, url: str, is_old
 def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
     """Judge the outcome of firing the event."""
     if not isinstance(outcome, Response):
-        return _of_failure(outcome.kind, outcome.message, outcome.sent, settings)
+        return _of_failure(outcome, settings)
     if 200 <= outcome.status < 300:
         try:
             return Verdict(DELIVERED, wire.read_event_reply(outcome))
@@ -141,19 +146,20 @@ def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
     return verdict
 
 
-def _of_failure(kind: str, message: str, sent: bool, settings: Settings) -> Verdict:
-    words = wire.clean(message, settings) or kind
-    if kind == "source":
-        return Verdict(REFUSED, problem=Problem("source", words), arrived=sent)
-    reason: Reason = "timeout" if kind == "timeout" else "connection"
+def _of_failure(failure: Failure, settings: Settings, secrets: Sequence[str] = ()) -> Verdict:
+    words = wire.clean(failure.message, settings, secrets) or failure.kind
+    if failure.kind == "source":
+        return Verdict(REFUSED, problem=Problem("source", words), arrived=failure.sent)
+    reason: Reason = "timeout" if failure.kind == "timeout" else "connection"
     # A certificate that is refused now is refused in a second, too.
-    sign: Sign = REFUSED if kind == "tls" else REPEAT
-    return Verdict(sign, problem=Problem(reason, words), arrived=sent)
+    sign: Sign = REFUSED if failure.kind == "tls" else REPEAT
+    return Verdict(sign, problem=Problem(reason, words), arrived=failure.sent)
 
 
 def _unreadable(response: Response, error: wire.UnreadableError) -> Verdict:
     words = f"the reply was {error}"
-    return Verdict(REPEAT, problem=Problem("unreadable", words, response.status), arrived=True)
+    sign: Sign = REFUSED if wire.forbids_repeating(response) else REPEAT
+    return Verdict(sign, problem=Problem("unreadable", words, response.status), arrived=True)
 
 
 def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdict:

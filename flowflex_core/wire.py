@@ -6,8 +6,11 @@ anything, and may repeat our own secrets to us.
 
 import json
 import re
+from codecs import BOM_UTF8
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 from flowflex_core.address import AddressError, parse
 from flowflex_core.files import FileRef
@@ -61,6 +64,8 @@ def _api_headers(settings: Settings) -> dict[str, str]:
         "Authorization": settings.authorization,
         "Content-Type": "application/json",
         "Accept": "application/json",
+        # Without it, a server may send any coding (RFC 9110, section 12.5.3).
+        "Accept-Encoding": "identity",
         "User-Agent": USER_AGENT,
     }
 
@@ -76,13 +81,16 @@ def read_event_reply(response: Response) -> Any:
     """Return what an accepted event answers: any JSON, plain text, or `""`; raises `UnreadableError`."""
     if not response.body:
         return ""
+    content_type = response.header("content-type") or ""
     media_type = _media_type(response)
     if _is_json(media_type):
         return _read_json(response.body)
     _refuse_page(response, media_type)
     if len(response.body) > MAX_REPLY_BYTES:
         raise UnreadableError("a reply that is too large")
-    return response.body.decode("utf-8", "replace")
+    # The one charset that servers still name besides UTF-8, under its several names; RFC 9110 has no default.
+    latin = re.search(r"charset=[\"']?(?:iso-8859-1|latin-?1|windows-1252|cp1252)\b", content_type, re.IGNORECASE)
+    return response.body.decode("cp1252" if latin else "utf-8", "replace")
 
 
 def read_put_reply(response: Response) -> None:
@@ -150,7 +158,7 @@ def read_refusal(response: Response, settings: Settings) -> Refusal:
         body if body is not None and len(response.body) <= MAX_JSON_DETAILS else _beginning(response.body, settings)
     )
     if not isinstance(body, dict):
-        return Refusal(response.status, None, None, details, _request_id(response, None))
+        return Refusal(response.status, None, None, details, _request_id(response, settings))
     fields = body
     for name in ("error", "message"):
         if isinstance(body.get(name), dict):
@@ -160,17 +168,26 @@ def read_refusal(response: Response, settings: Settings) -> Refusal:
     code = _word(fields.get("code")) or _word(fields.get("name"))
     return Refusal(
         response.status,
-        _scrub(sentence, [], settings),
-        _scrub(code, [], settings),
+        _scrub(sentence, settings),
+        _scrub(code, settings),
         details,
-        _request_id(response, body),
+        _request_id(response, settings, body),
     )
 
 
 _XML_FIELD = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code", "Message", "RequestId")}
 
 
-def read_storage_refusal(response: Response, url: str, settings: Settings) -> Refusal:
+def secrets_of(granted: UploadUrl) -> tuple[str, ...]:
+    """List what of an upload URL nobody else may see: its query, whole and in parts, in both spellings; the token."""
+    query = str(granted["uploadUrl"]).partition("?")[2]
+    parts = {query, *re.split("[&=]", query), str(granted.get("token") or "")}
+    parts |= {unquote(part) for part in parts}
+    # A word of five letters is a name or a number that is no secret, and would be masked in plain sentences.
+    return tuple(sorted((part for part in parts if len(part) > 5), key=len, reverse=True))
+
+
+def read_storage_refusal(response: Response, settings: Settings, secrets: Sequence[str]) -> Refusal:
     """Read an error reply of storage to code and message alone: the rest may hold the string that was signed."""
     text = _text(response.body)
     found: dict[str, str | None] = {
@@ -188,12 +205,15 @@ def read_storage_refusal(response: Response, url: str, settings: Settings) -> Re
         wrapped = str(body.get("statusCode", ""))
         if status == 400 and re.fullmatch(r"[45][0-9][0-9]", wrapped):
             status = int(wrapped)
-    secrets = [part for part in re.split(r"[?&=]", url.partition("?")[2]) if len(part) > 5]
-    sentence = _scrub(sentence, secrets, settings)
-    code = _scrub(code, secrets, settings)
+    sentence = _scrub(sentence, settings, secrets)
+    code = _scrub(code, settings, secrets)
     details = {"code": code, "message": sentence}
     return Refusal(
-        status, sentence, code, details, _request_id(response, None) or _scrub(found["RequestId"], secrets, settings)
+        status,
+        sentence,
+        code,
+        details,
+        _request_id(response, settings) or _scrub(found["RequestId"], settings, secrets),
     )
 
 
@@ -205,9 +225,11 @@ def forbids_repeating(response: Response) -> bool:
 _URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
 
 
-def clean(words: str, settings: Settings) -> str:
+def clean(words: str, settings: Settings, secrets: Sequence[str] = ()) -> str:
     """Return one line of `words` from outside, short, without credentials and without the query of any URL."""
     words = _mask(words, settings)  # before it is cut: half a secret is not recognised
+    for secret in secrets:
+        words = words.replace(secret, MASK)
     return "".join(character if character.isprintable() else " " for character in words)[:MAX_SENTENCE].strip()
 
 
@@ -222,9 +244,11 @@ def _is_json(media_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
+_PAGE = re.compile(rb"\s*<(?:!doctype html|html|head|body|title|script|meta|!--)", re.IGNORECASE)
+
+
 def _refuse_page(response: Response, media_type: str) -> None:
-    start = response.body[:64].lstrip().lower()
-    if media_type in ("text/html", "application/xhtml+xml") or start.startswith((b"<!doctype html", b"<html")):
+    if media_type in ("text/html", "application/xhtml+xml") or _PAGE.match(response.body.removeprefix(BOM_UTF8)):
         raise UnreadableError("a web page, as a proxy or a captive portal sends it")
 
 
@@ -272,6 +296,10 @@ def _children(item: Any) -> Any:
     return item if isinstance(item, list) else ()
 
 
+# Fields whose value is a secret whatever it is, should an error reply repeat them.
+_SECRET_FIELDS = frozenset({"authorization", "token", "uploadurl"})
+
+
 def _mask(value: Any, settings: Settings) -> Any:
     """Return parsed JSON without our credentials and without the query of any URL, which may be a presigned one."""
     if isinstance(value, str):
@@ -279,7 +307,10 @@ def _mask(value: Any, settings: Settings) -> Any:
     if isinstance(value, list):
         return [_mask(child, settings) for child in value]
     if isinstance(value, dict):
-        return {_mask(key, settings): _mask(child, settings) for key, child in value.items()}
+        return {
+            _mask(key, settings): MASK if key.lower() in _SECRET_FIELDS else _mask(child, settings)
+            for key, child in value.items()
+        }
     return value
 
 
@@ -298,18 +329,13 @@ def _word(value: Any) -> str | None:
     return str(value) or None
 
 
-def _scrub(words: str | None, secrets: list[str], settings: Settings) -> str | None:
-    if words is None:
-        return None
-    for secret in secrets:
-        words = words.replace(secret, MASK)
-    return clean(words, settings) or None
+def _scrub(words: str | None, settings: Settings, secrets: Sequence[str] = ()) -> str | None:
+    return None if words is None else clean(words, settings, secrets) or None
 
 
-def _request_id(response: Response, body: dict[str, Any] | None) -> str | None:
+def _request_id(response: Response, settings: Settings, body: dict[str, Any] | None = None) -> str | None:
     for name in ("x-request-id", "request-id", "x-amz-request-id"):
         value = response.header(name)
-        if value is not None and value.isprintable() and 0 < len(value) <= 200:
-            return value
-    value = body.get("requestId") if body else None
-    return value if isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200 else None
+        if value:
+            return _scrub(value, settings)
+    return _scrub(_word(body.get("requestId")), settings) if body else None
