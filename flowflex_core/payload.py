@@ -200,7 +200,7 @@ class _Encoder:
             self.pieces.append(f'"{value}"')
         elif isinstance(value, list | tuple):
             children: Sequence[Any] = value
-            self.array(_foreign(lambda: tuple(children), trail), trail, depth + 1)
+            self.array(_foreign(lambda: list[Any](children), trail), trail, depth + 1)
         elif isinstance(value, Mapping):
             mapping: Mapping[Any, Any] = value
             items = _foreign(lambda: tuple(mapping.items()), trail)
