@@ -1,0 +1,153 @@
+"""What goes wrong at the peer: each trouble is a `Failure` of its kind, and `sent` tells whether bytes may have left.
+
+`sent` is what an event's fate hangs on: a False too much repeats a send as safe that was not.
+"""
+
+# ruff: noqa: D401 - the docstring of a check is the sentence that it holds a transport to
+
+from flowflex_testing.contract.bench import SECRET, Bench, Content
+from flowflex_testing.contract.peers import Line, Peer, Script, refusing_port, reply
+from flowflex_testing.contract.violation import require
+from flowflex_testing.contract.wire.check import WireCheck
+
+_LARGE = 16 * 1024 * 1024
+
+
+async def refused_connection_is_a_failure(bench: Bench) -> None:
+    """A refused connection is kind `connection`, not sent."""
+    with refusing_port() as origin:
+        fault = "a refused connection is not reported as `connection`, not sent"
+        await bench.failure(fault, origin + "/", {"connection"}, sent=False, body=b"{}")
+
+
+async def failures_tell_no_secret(bench: Bench) -> None:
+    """The message of a failure repeats neither the URL's query nor a header, whether or not bytes were sent."""
+    headers = {"Authorization": f"Basic {SECRET}"}
+    with refusing_port() as origin:
+        url = f"{origin}/put?token={SECRET}"
+        await bench.failure("a refused connection is no failure", url, {"connection"}, sent=False, headers=headers)
+    with Peer(_answering_once(f"HTTP/1.1 {SECRET}\r\n\r\n".encode())) as peer:
+        url = f"{peer.origin}/put?token={SECRET}"
+        await bench.failure("an unreadable reply is no failure", url, {"protocol"}, sent=True, headers=headers)
+
+
+async def reset_after_the_request_is_a_failure(bench: Bench) -> None:
+    """A connection that is reset when the request has arrived is kind `connection`, sent."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.reset()
+
+    with Peer(script) as peer:
+        fault = "a reset after the request is not reported as `connection`, sent"
+        await bench.failure(fault, peer.origin + "/", {"connection"}, sent=True, body=b"{}")
+
+
+async def reset_during_the_upload_is_a_failure(bench: Bench) -> None:
+    """A connection that is reset while the body is being sent is kind `connection`, sent."""
+
+    def script(line: Line) -> None:
+        line.head()
+        line.reset()
+
+    with Peer(script) as peer:
+        fault = "a reset during the upload is not reported as `connection`, sent"
+        upload = Content.zeros(_LARGE)
+        await bench.failure(fault, peer.origin + "/", {"connection"}, sent=True, method="PUT", body=upload)
+
+
+async def end_without_reply_is_a_failure(bench: Bench) -> None:
+    """A connection that ends without a reply is kind `connection` or `protocol`, sent."""
+    with Peer(_answering_once(b"")) as peer:
+        fault = "a connection that ends without a reply is not reported as `connection` or `protocol`, sent"
+        await bench.failure(fault, peer.origin + "/", {"connection", "protocol"}, sent=True, body=b"{}")
+
+
+async def garbage_is_a_failure(bench: Bench) -> None:
+    """A reply that is not HTTP is kind `protocol`, sent."""
+    for data in (
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x16\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\nx\r\n0\r\n\r\n",
+    ):
+        with Peer(_answering_once(data)) as peer:
+            fault = f"the reply {data[:40]!r} is not reported as `protocol`, sent"
+            await bench.failure(fault, peer.origin + "/", {"protocol"}, sent=True, body=b"{}")
+
+
+async def oversized_head_is_a_failure(bench: Bench) -> None:
+    """A reply head without end is kind `protocol`, sent: it is not collected for ever."""
+
+    def script(line: Line) -> None:
+        line.request()
+        line.send(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            line.send(b"X-Field: value\r\n" * 1000)
+
+    with Peer(script) as peer:
+        fault = "a reply head without end is not reported as `protocol`, sent"
+        await bench.failure(fault, peer.origin + "/", {"protocol"}, sent=True, total=1.0)
+
+
+async def truncated_reply_is_a_failure(bench: Bench) -> None:
+    """A reply that ends in its status line or before the end of its body is kind `protocol` or `connection`, sent."""
+    # Not one that ends between two headers: http.client, and what is built on it, cannot tell that from a whole head.
+    for data in (
+        b"HTTP/1.1 2",
+        reply(200, b"x" * 100)[:-1],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nxxx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxxx\r\n",
+    ):
+        with Peer(_answering_once(data)) as peer:
+            fault = f"the truncated reply {data[:70]!r} is not reported as `protocol` or `connection`, sent"
+            await bench.failure(fault, peer.origin + "/", {"protocol", "connection"}, sent=True, body=b"{}")
+
+
+async def source_error_passes(bench: Bench) -> None:
+    """What a source raises passes through as it is; the peer sees a broken request, and the next one works."""
+
+    def script(line: Line) -> None:
+        while True:
+            line.request()
+            line.send(reply(200))
+
+    for pieces in ((), (b"x" * 100,), (bytes(100_000), b"x")):
+        error = _SourceChangedError("the file changed while it was sent")
+        with Peer(script) as peer:
+            content = Content(pieces, 200_000, error)
+            performed = await bench.perform(peer.origin + "/", method="PUT", body=content)
+            fault = "the exception of a source does not pass through perform unchanged"
+            require(performed.outcome is error, fault, expected=repr(error), seen=str(performed))
+            hung_up = peer.connections == 0 or peer.wait_for_hang_ups(1)
+            fault = "the connection stays open after its source raised"
+            require(hung_up, fault, expected="a closed connection", seen="an open one")
+            require(not peer.requests, "a request whose source raised is completed", expected=[], seen=peer.requests)
+            await bench.response("after a source raised, the next request fails", peer.origin + "/", body=b"{}")
+
+
+class _SourceChangedError(Exception):
+    """Stands for what a source raises."""
+
+
+def _answering_once(data: bytes) -> Script:
+    def script(line: Line) -> None:
+        line.request()
+        line.send(data)
+        line.end()
+        line.hold()
+
+    return script
+
+
+CHECKS = (
+    WireCheck(refused_connection_is_a_failure),
+    WireCheck(failures_tell_no_secret),
+    WireCheck(reset_after_the_request_is_a_failure),
+    WireCheck(reset_during_the_upload_is_a_failure),
+    WireCheck(end_without_reply_is_a_failure),
+    WireCheck(garbage_is_a_failure),
+    WireCheck(oversized_head_is_a_failure),
+    WireCheck(truncated_reply_is_a_failure),
+    WireCheck(source_error_passes),
+)
