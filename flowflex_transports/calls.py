@@ -68,12 +68,13 @@ class SendOutcome:
 class Clock:
     """Seconds since the epoch that never jump: the wall clock when it was made, plus steady time since."""
 
-    def __init__(self) -> None:
-        self._start = time.time() - time.monotonic()
+    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._start = time.time() - steady()
 
     def now(self) -> float:
         """Return the time."""
-        return self._start + time.monotonic()
+        return self._start + self._steady()
 
 
 def new_key() -> str:

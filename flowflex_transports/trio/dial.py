@@ -21,13 +21,15 @@ class ProxyFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to an origin.
+    """The way that a request goes.
 
     Attributes:
-        address: Where the request goes.
+        url: Where it goes.
+        address: The same in its parts.
         proxy: What stands between, if anything.
     """
 
+    url: str
     address: Address
     proxy: Proxy | None
 
@@ -45,15 +47,16 @@ class Route:
         return f"{self.address.origin} through {through}" if self.tunnelled else through
 
     @property
-    def target(self) -> str:
-        """The request target, of the URL's own bytes (RFC 9112, section 3.2)."""
-        path = (self.address.path or "/") + ("" if self.address.query is None else f"?{self.address.query}")
-        return self.address.origin + path if self.proxy is not None and not self.tunnelled else path
+    def host(self) -> str:
+        """The value of the Host header: the authority as it stands in the URL, since a signature may cover it."""
+        return self.url.partition("://")[2].partition("/")[0].partition("?")[0]
 
     @property
-    def host(self) -> str:
-        """The value of the Host header."""
-        return self.address.origin.partition("://")[2]
+    def target(self) -> str:
+        """The request target, of the URL's own bytes (RFC 9112, section 3.2)."""
+        path = self.url.partition("://")[2].removeprefix(self.host)
+        path = path if path.startswith("/") else f"/{path}"
+        return path if self.proxy is None or self.tunnelled else f"http://{self.host}{path}"
 
     @property
     def proxy_headers(self) -> tuple[tuple[str, str], ...]:

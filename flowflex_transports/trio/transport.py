@@ -19,9 +19,10 @@ from flowflex_transports.trio.pool import Plan, Pool
 from flowflex_transports.trio.wire import Silence
 
 _MOST_CONNECTIONS = 64
-_MOST_IDLE = 20
-# Servers commonly end idle connections after 5 to 75 seconds; one that has ended is noticed before it is used.
-_IDLE_SECONDS = 30.0
+# Enough for the parallel uploads of a client, to storage and API.
+_MOST_IDLE = 32
+# Servers and the boxes in between close what is idle for a minute or more, often without a word.
+_IDLE_SECONDS = 45.0
 
 # What each exception means, first match first, in words that hold nothing of the request; None: its own words.
 _FAULTS: tuple[tuple[type[Exception], FailureKind, str | None], ...] = (
@@ -54,7 +55,8 @@ class TrioTransport:
     Args:
         ssl_context: The TLS context for every connection; by default one that trusts the system's authorities.
         ca_file: A file of certificates to trust, in place of the system's.
-        proxy: The URL of an http:// proxy for every request; by default what the environment says.
+        proxy: `http://[user:password@]host[:port]`, for all requests; by default what the environment says.
+        trust_environment: Whether to ask the environment for proxies.
 
     Raises:
         FlowFlexConfigError: An argument, or a proxy of the environment, cannot be used.
@@ -66,8 +68,9 @@ class TrioTransport:
         ssl_context: ssl.SSLContext | None = None,
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
+        trust_environment: bool = True,
     ) -> None:
-        self._proxies = Proxies(proxy)
+        self._proxies = Proxies(proxy, trust_environment=trust_environment)
         given = ssl_context is not None or ca_file is not None
         self._ssl_context = tls_context(ssl_context, ca_file) if given else None
         self._pid = os.getpid()
@@ -94,7 +97,7 @@ class TrioTransport:
 
     async def _exchange(self, request: Request, body: bytes | AsyncSource, claim: "_Claim") -> Response:
         address = parse(request.url)
-        route = Route(address, self._proxies.for_address(address))
+        route = Route(request.url, address, self._proxies.for_address(address))
         connections = self._present()
         try:
             connection = await connections.obtain(claim, route, self._tls, request.timeout)
