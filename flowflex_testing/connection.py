@@ -62,10 +62,10 @@ class Stream:
         return data
 
     def read_until(self, end: bytes, limit: int) -> bytes | None:
-        """Return the bytes before `end`, and step over it; None where nothing more comes."""
+        """Return the bytes before `end`, at most `limit`, and step over it; None where nothing more comes."""
         start = 0
-        while (found := self._buffer.find(end, start)) < 0:
-            if len(self._buffer) > limit:
+        while (found := self._buffer.find(end, start, limit + len(end))) < 0:
+            if len(self._buffer) >= limit + len(end):
                 raise BadHead(431, "the head is too long")
             start = max(0, len(self._buffer) - len(end) + 1)
             data = self.sock.recv(_RECEIVE_BYTES)

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
+from html import escape
 from typing import Literal
-from xml.sax.saxutils import escape
 
 from flowflex_testing.messages import Headers, Reply
 
@@ -30,7 +30,7 @@ def s3_error(
 ) -> Reply:
     """Make the error reply of an S3-like storage; like the real one, it repeats the string to sign."""
     fields = {"Code": code, "Message": message, **details, "RequestId": request_id}
-    elements = "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in fields.items())
+    elements = "".join(f"<{name}>{escape(str(value), quote=False)}</{name}>" for name, value in fields.items())
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}</Error>'
     return Reply(status, (("Content-Type", "application/xml"), *headers), body.encode())
 

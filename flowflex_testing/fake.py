@@ -94,7 +94,7 @@ class FakeFlowFlex:
         try:
             from flowflex_testing.live import LiveServer
         except ModuleNotFoundError as error:
-            if error.name != "werkzeug":
+            if (error.name or "").partition(".")[0] != "werkzeug":
                 raise
             raise ModuleNotFoundError(
                 "the live fake needs werkzeug: pip install 'flowflex-kit[testing]'", name=error.name

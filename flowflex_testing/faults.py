@@ -210,10 +210,9 @@ class FaultPlan:
 
     def assert_fired(self) -> None:
         """Fail where a fault never fired: the test has not tried what it says."""
-        unfired = self.unfired()
-        assert not unfired, "faults never fired: " + "; ".join(
-            f"{armed} ({armed.seen} such requests came)" for armed in unfired
-        )
+        unfired = [f"{armed} ({armed.seen} such requests came)" for armed in self.unfired()]
+        if unfired:
+            raise AssertionError("faults never fired: " + "; ".join(unfired))
 
     def clear(self) -> None:
         """Disarm every fault."""

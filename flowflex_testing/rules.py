@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from pkgutil import get_data
 from typing import Literal
 
 from flowflex_testing.messages import Headers
@@ -35,7 +35,9 @@ class Rule:
 
 
 def _read() -> dict[str, Rule]:
-    rows = tomllib.loads(files("flowflex_testing").joinpath("rules.toml").read_text("utf-8"))["rule"]
+    # Lighter than importlib.resources, and as good in a zip file.
+    table = get_data("flowflex_testing", "rules.toml") or b""
+    rows = tomllib.loads(table.decode())["rule"]
     return {row["id"]: Rule(**row) for row in rows}
 
 

@@ -1,0 +1,120 @@
+"""The rule table, and that every row of it is enforced."""
+
+import json
+
+import pytest
+
+from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.rules import RULES, Refused, enforced
+from tests.testing.caller import Caller
+from tests.testing.rule_examples import EXAMPLES
+
+STRICT = [rule.id for rule in RULES.values() if rule.strict]
+
+
+def caller_for(rule_id: str, **options) -> Caller:
+    return Caller(FakeFlowFlex(**{**EXAMPLES[rule_id].options, **options}))
+
+
+def test_every_rule_has_an_example_and_every_example_a_rule():
+    """A rule without a request that it lets through and one that it stops is not in the table."""
+    assert list(RULES) == list(EXAMPLES)
+
+
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_rule_lets_good_requests_through(rule_id):
+    """The request that keeps to the rule succeeds, and not by that rule."""
+    answer = EXAMPLES[rule_id].good(caller_for(rule_id))
+    assert answer.status in (200, 202), answer
+    assert answer.rule != rule_id
+
+
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_rule_stops_bad_requests(rule_id):
+    """The request that breaks the rule gets the status and the code of its row, and has no effect."""
+    caller = caller_for(rule_id)
+    answer = EXAMPLES[rule_id].bad(caller)
+    rule = RULES[rule_id]
+    assert answer.rule == rule_id
+    record = caller.fake.requests[-1]
+    assert record.code == rule.code
+    if caller.fake._storage_dialect == "supabase":
+        assert answer.json()["statusCode"] == str(rule.status)
+    else:
+        assert answer.status == record.status == rule.status
+    if rule.code:
+        assert rule.code.encode() in answer.body
+        assert record.rule not in [request.rule for request in caller.fake.requests[:-1]]
+
+
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_refusal_has_no_effect(rule_id):
+    """Whatever is refused leaves neither an asset nor an event, and its key unused."""
+    caller = caller_for(rule_id)
+    if RULES[rule_id].code:
+        EXAMPLES[rule_id].bad(caller)
+        accepted = [request for request in caller.fake.requests if request.rule == "event.accepted"]
+        stored = [request for request in caller.fake.requests if request.rule in ("put.stored", "put.overwrite")]
+        assert len(caller.fake.events) == len(accepted)
+        assert len(caller.fake.assets) == len(stored)
+        caller.fake._store.tenants["default"].keys_in_flight.discard("key-1")
+        if not accepted and rule_id != "event.key-in-flight":
+            assert caller.event({"n": 3}).rule == "event.accepted"
+
+
+@pytest.mark.parametrize("rule_id", STRICT)
+def test_strict_turns_an_assumed_strictness_off(rule_id):
+    """With strict=False, what only the assumed strictness refuses goes through."""
+    assert EXAMPLES[rule_id].bad(caller_for(rule_id, strict=False)).status in (200, 202)
+
+
+def test_strict_turns_off_nothing_that_is_known():
+    """Only an assumption can be turned off: what the vendor documents or does stays enforced."""
+    assert {RULES[rule_id].provenance for rule_id in STRICT} == {"assumed"}
+    assert enforced(strict=True) - enforced(strict=False) == set(STRICT)
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_each_row_is_whole(rule):
+    """A row says in a sentence what holds, how that is known and, where it is assumed, why."""
+    assert rule.sentence.endswith(".")
+    assert rule.provenance in ("documented", "vendor-source", "assumed")
+    assert bool(rule.reason) == (rule.provenance == "assumed")
+    assert (rule.status < 300) == (rule.code == "")
+
+
+def test_a_refusal_says_the_sentence_of_its_rule_unless_it_knows_better():
+    """The default message is the row's own sentence."""
+    assert str(Refused("api.path")) == RULES["api.path"].sentence
+    assert str(Refused("api.path", "no such place")) == "no such place"
+
+
+def test_an_api_error_has_the_shape_that_clients_read():
+    """An API error is JSON: error, code, details and requestId, which is also in a header."""
+    answer = Caller(FakeFlowFlex()).event({"a": {"b": "asset_0123456789"}})
+    assert answer.json() == {
+        "error": "a.b: there is no asset asset_0123456789",
+        "code": "ASSET_NOT_FOUND",
+        "details": {"assetId": "asset_0123456789", "path": "a.b"},
+        "requestId": "req_00000001",
+    }
+    assert answer.headers == {"Content-Type": "application/json", "x-request-id": "req_00000001"}
+
+
+def test_s3_words_its_errors_as_xml_with_the_string_to_sign():
+    """In the dialect `s3` a storage error is XML, escaped, and repeats what a client must never show."""
+    caller = Caller(FakeFlowFlex())
+    answer = caller.put(caller.url(), media_type="text/<plain>")
+    assert answer.headers["Content-Type"] == "application/xml"
+    assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
+    assert b"<StringToSign>PUT\n/assets/default/asset_" in answer.body
+    assert b"text/&lt;plain&gt;" in answer.body
+
+
+def test_supabase_hides_its_status_in_a_400():
+    """In the dialect `supabase` every refusal is a 400 with the true status in its JSON."""
+    caller = Caller(FakeFlowFlex(storage_dialect="supabase"))
+    answer = caller.put(caller.url() + "0")
+    assert answer.status == 400
+    assert json.loads(answer.body)["statusCode"] == "403"
+    assert json.loads(answer.body)["error"] == "SignatureDoesNotMatch"
