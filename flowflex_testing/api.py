@@ -7,22 +7,22 @@ body means. An answer is stored for its key when nothing can refuse the event an
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, ClassVar, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from flowflex_core.files import ALLOWED_MIMES, MAX_FILE_BYTES
 from flowflex_core.payload import payload_path
-from flowflex_testing.dialects import json_reply
+from flowflex_testing.dialects import JSON, json_reply
 from flowflex_testing.exchange import Exchange
 from flowflex_testing.faults import ArmedFault
 from flowflex_testing.messages import Head, Reply
 from flowflex_testing.rules import Refused
+from flowflex_testing.storage import URL_LIFETIME
 from flowflex_testing.store import Answer, Asset, Event, Store, Tenant, Upload
 
 UPLOAD_URL_PATH = "/v1/assets/upload-url"
 EVENTS_PREFIX = "/v1/events/"
 
-URL_LIFETIME = 7_200
 FILE_LIFETIME = 172_800
 KEY_LIFETIME = 86_400
 
@@ -102,12 +102,12 @@ class ApiExchange(Exchange):
         self.record.body = self.body()
 
 
-def parse_json(body: bytes) -> object:
-    """Read a body as JSON, or raise `Refused`."""
+def parse_json(body: bytes, *, too_deep: str = "api.json") -> object:
+    """Read a body as JSON, or raise `Refused`; `too_deep` is the rule for what is nested beyond any parser."""
     try:
         return _DECODER.decode(body.decode())
     except RecursionError:
-        raise Refused("event.depth") from None
+        raise Refused(too_deep) from None
     except ValueError as error:
         raise Refused("api.json", f"The body is not JSON: {error}") from None
 
@@ -127,7 +127,7 @@ class NoEndpointExchange(Exchange):
 class UploadUrlExchange(ApiExchange):
     """`POST /v1/assets/upload-url`."""
 
-    operation: ClassVar[str | None] = "upload-url"
+    operation = "upload-url"
 
     def check_head(self) -> None:
         """Check credentials and framing."""
@@ -187,7 +187,7 @@ def _checked_size(size: object) -> int:
 class EventExchange(ApiExchange):
     """`POST /v1/events/{code}`."""
 
-    operation: ClassVar[str | None] = "event"
+    operation = "event"
 
     def __init__(self, store: Store, head: Head, armed: ArmedFault | None) -> None:
         super().__init__(store, head, armed)
@@ -221,7 +221,7 @@ class EventExchange(ApiExchange):
     def decide(self) -> Reply:
         """Answer from the key's stored answer, or check the payload and accept the event."""
         body = self.body()
-        payload = parse_json(body)
+        payload = parse_json(body, too_deep="event.depth")
         if not isinstance(payload, dict):
             raise Refused("event.payload")
         tenant = self.tenant
@@ -231,7 +231,7 @@ class EventExchange(ApiExchange):
                 return self.accept("event.replay", answer)
             files = self._files(payload, body)
             event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, self.store.clock.now())
-            reply = json_reply(202, {"status": "accepted", "eventId": event.id})
+            reply = Reply(202, JSON, f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode())
             tenant.events.append(event)
             if self._key is not None:
                 tenant.answers[self._key] = Answer(self._name, body, reply, event.accepted_at)

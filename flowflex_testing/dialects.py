@@ -9,12 +9,12 @@ from flowflex_testing.messages import Headers, Reply
 
 StorageDialect = Literal["s3", "supabase"]
 
-_JSON: Headers = (("Content-Type", "application/json"),)
+JSON: Headers = (("Content-Type", "application/json"),)
 
 
 def json_reply(status: int, value: object, headers: Headers = ()) -> Reply:
     """Make a reply whose body is `value` as JSON."""
-    return Reply(status, _JSON + headers, json.dumps(value).encode())
+    return Reply(status, JSON + headers, json.dumps(value).encode())
 
 
 def api_error(

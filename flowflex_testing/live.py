@@ -66,7 +66,9 @@ class Origin(ThreadedWSGIServer):
     def accept(self) -> None:
         """Take a waiting connection and give it a worker."""
         with contextlib.suppress(OSError):  # the peer may be gone already
-            self.process_request(*self.get_request())
+            connection, address = self.get_request()
+            connection.setblocking(True)  # some systems hand the listener's own mode on
+            self.process_request(connection, address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the worker of a connection."""

@@ -200,7 +200,7 @@ class Store:
     def upload_url(self, tenant: Tenant, upload: Upload, lifetime: int) -> tuple[str, str]:
         """Return the presigned URL for `upload`, and the token in it."""
         path = f"/assets/{tenant.name}/{upload.asset_id}/{quote(upload.filename, safe='')}"
-        signed = f"{path}?X-Expires={int(upload.issued_at) + lifetime}"
+        signed = f"{path}?X-Expires={int(upload.issued_at + lifetime)}"
         token = self.signature("PUT", signed, upload.mime)
         return f"{self.storage_url}{signed}&X-Signature={token}", token
 

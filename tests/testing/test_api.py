@@ -90,7 +90,8 @@ def test_what_is_not_json_is_refused(caller, body):
 
 
 def test_json_that_no_parser_can_hold_is_too_deep(caller):
-    """A hundred thousand brackets are refused like 65."""
+    """A hundred thousand brackets are refused like 65; a declared file has nothing that could be deep."""
+    assert caller.upload_url(body=b"[" * 100_000).rule == "api.json"
     assert caller.event(body=b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}").rule == "event.depth"
 
 

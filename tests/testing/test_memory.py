@@ -78,7 +78,7 @@ def transport(request, caller):
     return request.param(caller.fake)
 
 
-def put(caller: Caller, *, url: str | None = None, timeout: float = 30.0, total: float = 60.0, **declared) -> Request:
+def put(caller: Caller, *, url: str | None = None, timeout: Any = 30.0, total: Any = 60.0, **declared: Any) -> Request:
     target = caller.fake.storage_url + caller.url(**declared) if url is None else url
     return Request("put-1", "PUT", target, {"Content-Type": "application/pdf"}, b"", timeout, total)
 
@@ -149,9 +149,8 @@ def test_a_delay_over_the_timeout_is_a_timeout_at_once(caller, transport):
     """Nothing sleeps: the delay is compared with the silence and the time that the request allows."""
     caller.fake.faults.arm("put", faults.Delay(5.0), times=None)
     assert isinstance(transport.perform(put(caller, timeout=5.0), b"data"), Response)
-    bounds: dict[str, Any]
-    for bounds in ({"timeout": 4.9}, {"total": 4.9}):
-        failure = transport.perform(put(caller, **bounds), b"data")
+    for request in (put(caller, timeout=4.9), put(caller, total=4.9)):
+        failure = transport.perform(request, b"data")
         assert isinstance(failure, Failure)
         assert (failure.kind, failure.sent) == ("timeout", True)
     assert len(caller.fake.assets) == 3

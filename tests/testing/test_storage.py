@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from flowflex_testing.clock import Clock
 from flowflex_testing.fake import FakeFlowFlex
 from tests.testing.caller import Caller
 from tests.testing.rule_examples import CAP
@@ -62,6 +63,17 @@ def test_a_body_of_unknown_length_is_refused_at_the_first_byte_too_many(caller):
     assert lenient.put(lenient.url(size=...), b"x" * CAP, chunked=True).rule == "put.stored"
     answer = lenient.put(lenient.url(size=...), b"x" * (CAP + 1), chunked=True)
     assert (answer.status, answer.rule) == (413, "put.size-limit")
+
+
+def test_an_upload_url_lives_two_hours_from_any_moment():
+    """Its age is counted from when it was issued, not from the second before."""
+    clock = Clock(1000.75)
+    caller = Caller(FakeFlowFlex(clock=clock))
+    url = caller.url()
+    clock.advance(hours=2)
+    assert caller.put(url).status == 200
+    clock.advance(seconds=0.25)
+    assert caller.put(url).rule == "put.expired"
 
 
 def test_of_a_file_digest_size_and_first_bytes_are_kept(caller):
