@@ -114,11 +114,7 @@ class LiveServer:
         assert context is not True
         self.ca_pem = None if authority is None else authority.ca_pem
         self._api = Origin("api", handle, host, port, context)
-        try:
-            self._storage = Origin("storage", handle, host, 0, context)
-        except BaseException:
-            self._api.server_close()
-            raise
+        self._storage = Origin("storage", handle, host, 0, context)
         self._wakes, self._wake = socket.socketpair()
         self._thread = threading.Thread(target=self._accept, name="fake-flowflex", daemon=True)
 

@@ -176,6 +176,11 @@ def test_files_are_found_by_payload_path(caller):
     assert files['["x.y"].z'].filename == "b.pdf"
 
 
+def test_an_escaped_asset_id_is_found_on_its_own(caller):
+    """No spelling hides an asset id: the strings count, not the bytes."""
+    assert caller.event(body=b'{"a": "\\u0061sset_0123456789"}').rule == "event.asset-unknown"
+
+
 def test_an_asset_id_as_a_key_is_no_file(caller):
     """Only values are looked up."""
     assert caller.event({"asset_0123456789": 1}).status == 202

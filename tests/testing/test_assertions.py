@@ -87,6 +87,14 @@ def test_a_failure_shows_the_nearest_requests(caller):
     )
 
 
+def test_of_two_equally_near_requests_the_later_is_shown_first(caller):
+    """What was sent last is what the test is about."""
+    for key in ("a", "b"):
+        caller.event(key=key)
+    message = message_of(caller.fake.assert_event, "invoice.created", payload={"n": 1})
+    assert message.index("'b'") < message.index("'a'")
+
+
 def test_a_failure_without_any_request_says_so(caller):
     """The likeliest mistake is a client that never called."""
     assert message_of(caller.fake.assert_event, "a") == "no event 'a' was accepted\n\nno request arrived"
