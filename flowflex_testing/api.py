@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from flowflex_core.files import ALLOWED_MIMES, MAX_FILE_BYTES
 from flowflex_core.payload import payload_path
-from flowflex_testing.dialects import JSON, json_reply
+from flowflex_testing.dialects import JSON
 from flowflex_testing.exchange import Exchange
 from flowflex_testing.faults import ArmedFault
 from flowflex_testing.messages import Head, Reply
@@ -148,8 +148,8 @@ class UploadUrlExchange(ApiExchange):
             upload = Upload(self.store.new_id("asset"), filename, mime, size, self.store.clock.now())
             tenant.uploads[upload.asset_id] = upload
         url, token = self.store.upload_url(tenant, upload, URL_LIFETIME)
-        reply = json_reply(200, {"assetId": upload.asset_id, "uploadUrl": url, "token": token})
-        return self.accept("upload-url.issued", reply)
+        issued = {"assetId": upload.asset_id, "uploadUrl": url, "token": token}
+        return self.accept("upload-url.issued", JSON, json.dumps(issued).encode())
 
 
 def _checked_filename(filename: object) -> str:
@@ -228,14 +228,14 @@ class EventExchange(ApiExchange):
         with self.store.lock:
             answer = self._stored_answer(body)
             if answer is not None:
-                return self.accept("event.replay", answer)
+                return self.accept("event.replay", JSON, answer)
             files = self._files(payload, body)
             event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, self.store.clock.now())
-            reply = Reply(202, JSON, f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode())
+            answer = f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode()
             tenant.events.append(event)
             if self._key is not None:
-                tenant.answers[self._key] = Answer(self._name, body, reply, event.accepted_at)
-        return self.accept("event.accepted", reply)
+                tenant.answers[self._key] = Answer(self._name, body, answer, event.accepted_at)
+        return self.accept("event.accepted", JSON, answer)
 
     def _checked_name(self) -> str:
         name = self.fields.get("x-event")
@@ -259,7 +259,7 @@ class EventExchange(ApiExchange):
         headers = self.head.headers
         return len(self.fields) != len(headers) and sum(key == name for key, _ in headers) > 1
 
-    def _stored_answer(self, body: bytes) -> Reply | None:
+    def _stored_answer(self, body: bytes) -> bytes | None:
         answer = None if self._key is None else self.tenant.answers.get(self._key)
         if answer is None or self.store.clock.now() - answer.stored_at > KEY_LIFETIME:
             return None
@@ -267,7 +267,7 @@ class EventExchange(ApiExchange):
             raise Refused("event.key-reused", f"The key was used for the event {answer.event_name!r}")
         if answer.body != body:
             raise Refused("event.key-reused", "The key was used with another body")
-        return answer.reply
+        return answer.content
 
     def _files(self, payload: dict[str, Any], body: bytes) -> dict[str, Asset]:
         # Most events are small and carry no file: neither an asset id nor depth can hide in such a body.

@@ -12,7 +12,7 @@ StorageDialect = Literal["s3", "supabase"]
 JSON: Headers = (("Content-Type", "application/json"),)
 
 
-def json_reply(status: int, value: object, headers: Headers = ()) -> Reply:
+def _json_reply(status: int, value: object, headers: Headers = ()) -> Reply:
     """Make a reply whose body is `value` as JSON."""
     return Reply(status, JSON + headers, json.dumps(value).encode())
 
@@ -22,7 +22,7 @@ def api_error(
 ) -> Reply:
     """Make the error reply of the API."""
     body = {"error": message, "code": code, "details": details, "requestId": request_id}
-    return json_reply(status, body, headers)
+    return _json_reply(status, body, headers)
 
 
 def s3_error(
@@ -40,7 +40,7 @@ def supabase_error(
 ) -> Reply:
     """Make the error reply of a Supabase-like storage: a 4xx is a 400 that carries its true status."""
     shown = 400 if status < 500 else status
-    return json_reply(shown, {"statusCode": str(status), "error": code, "message": message}, headers)
+    return _json_reply(shown, {"statusCode": str(status), "error": code, "message": message}, headers)
 
 
 STORAGE_ERRORS = {"s3": s3_error, "supabase": supabase_error}

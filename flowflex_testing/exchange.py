@@ -10,7 +10,7 @@ from typing import ClassVar
 from flowflex_testing.dialects import STORAGE_ERRORS, api_error
 from flowflex_testing.faults import ArmedFault
 from flowflex_testing.messages import Abort, Head, Headers, Reply
-from flowflex_testing.rules import Refused
+from flowflex_testing.rules import RULES, Refused
 from flowflex_testing.store import Store
 
 
@@ -110,11 +110,11 @@ class Exchange:
 
     # Inside.
 
-    def accept(self, rule_id: str, reply: Reply) -> Reply:
-        """Note the rule behind a success, and return `reply`."""
+    def accept(self, rule_id: str, headers: Headers, body: bytes) -> Reply:
+        """Note the rule behind a success, and return its reply."""
         self.record.rule = rule_id
-        self.record.status = reply.status
-        return reply
+        self.record.status = status = RULES[rule_id].status
+        return Reply(status, (*headers, self._request_id()), body)
 
     def _refuse(self, refused: Refused) -> None:
         rule = refused.rule
@@ -144,10 +144,10 @@ class Exchange:
 
     def _end(self, outcome: Reply | Abort) -> None:
         self.release()
-        if isinstance(outcome, Reply):
-            request_id = (("x-request-id", self.record.request_id),)
-            outcome = Reply(outcome.status, outcome.headers + request_id, outcome.body, outcome.delay)
         self.outcome = outcome
+
+    def _request_id(self) -> tuple[str, str]:
+        return "x-request-id", self.record.request_id
 
     def _error(
         self,
@@ -158,4 +158,4 @@ class Exchange:
         details: Mapping[str, object] | None = None,
     ) -> Reply:
         error = api_error if self.head.origin == "api" else STORAGE_ERRORS[self.store.storage_dialect]
-        return error(status, code, message, self.record.request_id, details or {}, headers)
+        return error(status, code, message, self.record.request_id, details or {}, (*headers, self._request_id()))

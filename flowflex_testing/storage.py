@@ -87,7 +87,7 @@ class PutExchange(Exchange):
                 self.store.clock.now(),
             )
         etag = (("ETag", f'"{self._digest.hexdigest()[:32]}"'),)
-        return self.accept("put.overwrite" if is_second else "put.stored", Reply(200, etag))
+        return self.accept("put.overwrite" if is_second else "put.stored", etag, b"")
 
     def _signed_place(self) -> tuple[Tenant, Upload]:
         """Find the tenant and upload that the target names, where its signature covers every byte of it."""

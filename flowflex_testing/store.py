@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from flowflex_testing.clock import Clock
 from flowflex_testing.dialects import StorageDialect
-from flowflex_testing.messages import Head, Headers, OriginName, Reply
+from flowflex_testing.messages import Head, Headers, OriginName
 from flowflex_testing.rules import RULES, enforced
 
 # As much of each file as is kept beside its digest.
@@ -78,11 +78,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer that is stored for an idempotency key, and the request that it belongs to."""
+    """The content of the answer that is stored for an idempotency key, and the request that it belongs to."""
 
     event_name: str
     body: bytes
-    reply: Reply
+    content: bytes
     stored_at: float
 
 

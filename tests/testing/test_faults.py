@@ -57,6 +57,7 @@ def test_an_html_page_is_what_a_proxy_says(caller):
     first, second = caller.event(), caller.event()
     assert (first.status, first.headers["Content-Type"]) == (502, "text/html; charset=utf-8")
     assert b"<h1>502 Bad Gateway</h1>" in first.body
+    assert "x-request-id" not in first.headers
     assert (second.status, b"<h1>200 OK</h1>" in second.body) == (200, True)
     assert caller.fake.events == []
 
