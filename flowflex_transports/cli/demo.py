@@ -25,7 +25,9 @@ def demo(options: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as folder, FakeFlowFlex() as fake:
         payload = _payload(options.files or _samples(Path(folder)))
-        print(f"A fake FlowFlex listens on {fake.base_url}. Sending {EVENT} to it over {options.transport}.")
+        print(
+            f"A fake FlowFlex listens on {fake.base_url}. Sending {EVENT} to it over {options.transport}.", flush=True
+        )
         with shown_progress() as on_progress:
             result = send_event(
                 options.transport,

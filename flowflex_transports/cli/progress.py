@@ -25,10 +25,10 @@ def shown_progress() -> "Generator[OnProgress]":
 @contextmanager
 def _bars() -> "Generator[OnProgress]":
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
 
     # markup=False: brackets in a file name are part of it.
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[FileRef, TaskID] = {}
 

@@ -50,14 +50,18 @@ def upload(options: argparse.Namespace) -> None:
     from flowflex_transports import FlowFlex
 
     stored: list[dict[str, str]] = []
-    with FlowFlex() as client:
-        for name in options.files:
-            asset_id = client.upload_file(file(name))
-            stored.append({"file": name, "asset_id": asset_id})
-            if not options.json:
-                print(f"{asset_id}  {name}", flush=True)
-    if options.json:
-        print(json.dumps(stored))
+    try:
+        with FlowFlex() as client:
+            for name in options.files:
+                with shown_progress() as on_progress:
+                    asset_id = client.upload_file(file(name), on_progress=on_progress)
+                stored.append({"file": name, "asset_id": asset_id})
+                if not options.json:
+                    print(f"{asset_id}  {name}", flush=True)
+    finally:
+        # Also what was stored before a failure: it is there, and lives 48 hours.
+        if options.json:
+            print(json.dumps(stored))
 
 
 def trigger_lines(uploaded_assets: dict[str, str]) -> list[str]:

@@ -6,6 +6,9 @@ import re
 import subprocess
 
 from flowflex_testing.faults import Status
+from flowflex_transports.cli.samples import sample_pdf
+
+SENT = f"sent invoice.pdf ({len(sample_pdf())} bytes)"
 
 
 def _on_a_terminal(flowflex, *arguments):
@@ -51,14 +54,14 @@ def test_a_dumb_terminal_gets_lines(flowflex):
     """A terminal that cannot move its cursor gets what a pipe gets."""
     flowflex.environment["TERM"] = "dumb"
     shown, _ = _on_a_terminal(flowflex, "send", "e", "--file", "a=invoice.pdf")
-    assert shown.splitlines() == ["sent invoice.pdf (590 bytes)"]
+    assert shown.splitlines() == [SENT]
 
 
 def test_an_upload_that_begins_anew_is_told_again(flowflex, flowflex_fake):
     """A file that had to be sent twice has two lines."""
     flowflex_fake.faults.arm("put", Status(503, retry_after=0))
     run = flowflex("send", "e", "--file", "a=invoice.pdf")
-    assert run.stderr.splitlines() == ["sent invoice.pdf (590 bytes)"] * 2
+    assert run.stderr.splitlines() == [SENT] * 2
 
 
 def test_an_empty_file_is_told_once(flowflex):

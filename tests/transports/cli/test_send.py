@@ -66,6 +66,7 @@ def test_files_are_uploaded_and_their_ids_printed(flowflex, flowflex_fake):
 
 
 def _sentence(run, code):
+    """Return the one line that a failed command prints."""
     assert (run.returncode, run.stdout) == (code, ""), run.stderr
     (line,) = run.stderr.splitlines()
     assert line.startswith("flowflex")
