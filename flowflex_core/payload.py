@@ -99,10 +99,11 @@ def files_in(payload: object, default: Default | None = None) -> dict[FileRef, s
 class _Encoder:
     """Walks a payload once, and writes."""
 
-    __slots__ = ("default", "files", "paths", "pieces", "places", "segments")
+    __slots__ = ("conversions", "default", "files", "paths", "pieces", "places", "segments")
 
     def __init__(self, default: Default | None) -> None:
         self.default = default
+        self.conversions = 0
         self.pieces: list[str] = []
         self.segments: list[str] = []
         self.places: list[int] = []
@@ -132,16 +133,14 @@ class _Encoder:
         else:
             self.other(value, trail, depth)
 
-    def object(self, items: Iterable[tuple[Any, Any]], trail: _Trail, depth: int) -> None:
+    def object(self, items: Sequence[tuple[Any, Any]], trail: _Trail, depth: int) -> None:
         if depth > MAX_DEPTH:
             _refuse(trail, f"is nested over {MAX_DEPTH} levels deep, or holds itself")
         pieces = self.pieces
         opening = "{"
         for key, child in items:
             if type(key) is not str:
-                if not isinstance(key, str):
-                    _refuse(trail, f"has a key that is not a string but of type {type(key).__name__}")
-                key = str.__str__(key)  # of an enum's member its value, and not its name
+                key = _plain_key(key, items, trail)
             here = (trail, key)
             pieces.append(f"{opening}{_string(key, here)}:")
             if type(child) is str:
@@ -177,8 +176,6 @@ class _Encoder:
 
     def other(self, value: Any, trail: _Trail, depth: int) -> None:
         """Write a value whose type is none of the plain ones; an Enum first, for it may be a string or a number too."""
-        if depth > MAX_DEPTH:
-            _refuse(trail, "is converted again and again, and never to something that JSON has a word for")
         if isinstance(value, Enum):
             self.value(value.value, trail, depth)
         elif isinstance(value, FileRef):
@@ -204,22 +201,44 @@ class _Encoder:
         elif isinstance(value, Mapping):
             mapping: Mapping[Any, Any] = value
             items = _foreign(lambda: tuple(mapping.items()), trail)
-            if len({key for key, _ in items if isinstance(key, str)}) < len(items):
-                _refuse(trail, "has a key twice, or one that is not a string")
+            _check_distinct(items, trail)
             self.object(items, trail, depth + 1)
         elif callable(dump := getattr(type(value), "model_dump", None)):
-            self.value(_foreign(lambda: dump(value), trail), trail, depth + 1)
+            self.converted(lambda: dump(value), trail, depth)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = dataclasses.fields(value)
             items = _foreign(lambda: [(field.name, getattr(value, field.name)) for field in fields], trail)
             self.object(items, trail, depth + 1)
         elif self.default is not None:
             hook = self.default
-            self.value(_foreign(lambda: hook(value), trail), trail, depth + 1)
+            self.converted(lambda: hook(value), trail, depth)
         else:
             _refuse(
                 trail, f"is of type {type(value).__name__}, which JSON has no word for: convert it, or give default="
             )
+
+    def converted(self, convert: Callable[[], Any], trail: _Trail, depth: int) -> None:
+        """Write what a model or the default= hook turns a value into, in its place."""
+        self.conversions += 1
+        if self.conversions > MAX_DEPTH:
+            _refuse(trail, "is converted again and again, and never to something that JSON has a word for")
+        self.value(_foreign(convert, trail), trail, depth)
+        self.conversions -= 1
+
+
+def _plain_key(key: Any, items: Sequence[tuple[Any, Any]], trail: _Trail) -> str:
+    """Return a key of another type than str, such as a member of an enum, as the string that it is."""
+    if not isinstance(key, str):
+        _refuse(trail, f"has a key that is not a string but of type {type(key).__name__}")
+    _check_distinct(items, trail)
+    return str.__str__(key)  # of an enum's member its value, and not its name
+
+
+def _check_distinct(items: Sequence[tuple[Any, Any]], trail: _Trail) -> None:
+    """Refuse keys that differ as objects and are one in JSON."""
+    keys = [str.__str__(key) for key, _ in items if isinstance(key, str)]
+    if len(set(keys)) < len(keys):
+        _refuse(trail, f"has the key {next(key for key in keys if keys.count(key) > 1)!r} twice")
 
 
 def _string(value: str, trail: _Trail) -> str:

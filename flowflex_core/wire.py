@@ -6,8 +6,10 @@ anything, and may repeat our own secrets to us.
 
 import json
 import re
+import zlib
 from codecs import BOM_UTF8
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
@@ -84,7 +86,7 @@ def read_event_reply(response: Response) -> Any:
     content_type = response.header("content-type") or ""
     media_type = _media_type(response)
     if _is_json(media_type):
-        return _read_json(response.body)
+        return _read_json(response)
     _refuse_page(response, media_type)
     if len(response.body) > MAX_REPLY_BYTES:
         raise UnreadableError("a reply that is too large")
@@ -101,7 +103,7 @@ def read_put_reply(response: Response) -> None:
 def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
     """Return the granted upload URL, or in words what is wrong with it; raises `UnreadableError` for no JSON at all."""
     _refuse_page(response, _media_type(response))
-    reply = _read_json(response.body)
+    reply = _read_json(response)
     if not isinstance(reply, dict):
         return "the reply is not an object"
     asset_id, url, token = reply.get("assetId"), reply.get("uploadUrl"), reply.get("token")
@@ -147,16 +149,14 @@ class Refusal:
 
 def read_refusal(response: Response, settings: Settings) -> Refusal:
     """Read an error reply of the API: `error` or `message`, `code` or `name`, flat or as an object."""
+    # The beginning of a large or foreign body tells as much as all of it.
+    details: Any = _beginning(response.body, settings)
     body: Any = None
     if response.body and _is_json(_media_type(response)):
-        try:
-            body = _mask(_read_json(response.body), settings)
-        except UnreadableError:
-            body = None
-    # The beginning of a large or foreign body tells as much as all of it.
-    details = (
-        body if body is not None and len(response.body) <= MAX_JSON_DETAILS else _beginning(response.body, settings)
-    )
+        with suppress(UnreadableError):
+            body = _mask(_read_json(response), settings)
+            if len(response.body) <= MAX_JSON_DETAILS:
+                details = body
     if not isinstance(body, dict):
         return Refusal(response.status, None, None, details, _request_id(response, settings))
     fields = body
@@ -171,7 +171,7 @@ def read_refusal(response: Response, settings: Settings) -> Refusal:
         _scrub(sentence, settings),
         _scrub(code, settings),
         details,
-        _request_id(response, settings, body),
+        _request_id(response, settings) or _scrub(_word(body.get("requestId")), settings),
     )
 
 
@@ -196,7 +196,7 @@ def read_storage_refusal(response: Response, settings: Settings, secrets: Sequen
     code, sentence, status = found["Code"], found["Message"], response.status
     if code is None and sentence is None and text.lstrip()[:1] == "{":
         try:
-            body = _read_json(response.body)
+            body = _read_json(response)
         except UnreadableError:
             body = {}
         code = _word(body.get("error")) or _word(body.get("code"))
@@ -213,7 +213,7 @@ def read_storage_refusal(response: Response, settings: Settings, secrets: Sequen
         sentence,
         code,
         details,
-        _request_id(response, settings) or _scrub(found["RequestId"], settings, secrets),
+        _request_id(response, settings, secrets) or _scrub(found["RequestId"], settings, secrets),
     )
 
 
@@ -261,8 +261,12 @@ _LEADING = "\ufeff \t\r\n"
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def _read_json(body: bytes) -> Any:
+def _read_json(response: Response) -> Any:
     """Parse JSON of bounded size and depth, or raise `UnreadableError`."""
+    body = response.body
+    if body[:2] == b"\x1f\x8b":  # gzip, which nobody asked for, and no JSON begins with
+        with suppress(zlib.error):
+            body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, MAX_REPLY_BYTES + 1)
     if len(body) > MAX_REPLY_BYTES:
         raise UnreadableError("a reply that is too large")
     try:
@@ -285,15 +289,10 @@ def _depth(value: Any) -> int:
     """Count the levels of a parsed value, one level at a time: it may be deeper than the stack."""
     depth = 0
     level = [value]
-    while level := [child for item in level for child in _children(item)]:
+    while containers := [item for item in level if isinstance(item, dict | list)]:
         depth += 1
+        level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
     return depth
-
-
-def _children(item: Any) -> Any:
-    if isinstance(item, dict):
-        return item.values()
-    return item if isinstance(item, list) else ()
 
 
 # Fields whose value is a secret whatever it is, should an error reply repeat them.
@@ -333,9 +332,9 @@ def _scrub(words: str | None, settings: Settings, secrets: Sequence[str] = ()) -
     return None if words is None else clean(words, settings, secrets) or None
 
 
-def _request_id(response: Response, settings: Settings, body: dict[str, Any] | None = None) -> str | None:
+def _request_id(response: Response, settings: Settings, secrets: Sequence[str] = ()) -> str | None:
     for name in ("x-request-id", "request-id", "x-amz-request-id"):
         value = response.header(name)
         if value:
-            return _scrub(value, settings)
-    return _scrub(_word(body.get("requestId")), settings) if body else None
+            return _scrub(value, settings, secrets)
+    return None
