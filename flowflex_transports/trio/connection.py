@@ -26,7 +26,7 @@ _MOST_INFORMATIONAL = 32
 _SMALL_BODY_BYTES = 8_192
 
 # What is encrypted in one go; more would stall the other tasks of the run.
-_PIECE_BYTES = 262_144
+_PIECE_BYTES = 65_536
 
 
 class PeerClosed(Exception):

@@ -15,8 +15,8 @@ from flowflex_transports.bodies import CHUNK_BYTES, Sources
 from flowflex_transports.calls import Progress
 from flowflex_transports.protocols import Source
 
-# A hop to a thread and back costs as much as reading some 100 kB.
-_CHUNKS_AT_ONCE = max(1, 262_144 // CHUNK_BYTES)
+# A hop to a thread and back costs as much as reading some 100 kB; larger chunks would be felt in memory.
+_CHUNKS_AT_ONCE = max(1, 131_072 // CHUNK_BYTES)
 
 
 def is_in_memory(ref: FileRef) -> bool:
