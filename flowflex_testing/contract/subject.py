@@ -1,11 +1,13 @@
 """What is under check, as its author declares it. Nothing about it is guessed."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from flowflex_testing.fake import FakeFlowFlex
+
 # An asynchronous function of no arguments, as `trio.run` takes it.
-AsyncFunction = Callable[[], Awaitable[None]]
+AsyncFunction = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +17,12 @@ class Asynchronous:
     Attributes:
         run: Runs an async function in a new event loop until it returns: `trio.run` as it stands.
         together: Runs async functions at the same time, as tasks, until all have returned. None of them raises.
+        sleep: Sleeps for so many seconds: `trio.sleep` as it stands.
     """
 
     run: Callable[[AsyncFunction], object]
     together: Callable[[Iterable[AsyncFunction]], Awaitable[object]]
+    sleep: Callable[[float], Awaitable[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,4 +41,38 @@ class WireSubject:
     trusting: Callable[[str], Any] | None
     proxied: Callable[[str], Any] | None
     reuses_connections: bool
+    asynchronous: Asynchronous | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticsSubject:
+    """A transport of any kind, to send events to a fake through. Every field is to be given.
+
+    Attributes:
+        make: Makes the transport; given the fake for the sake of one that calls it directly.
+        live: Whether it needs the fake to be served over sockets.
+        asynchronous: How to run it where its `perform` is awaited; None where it is not.
+    """
+
+    make: Callable[[FakeFlowFlex], Any]
+    live: bool
+    asynchronous: Asynchronous | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuntimeSubject:
+    """A runtime: what drives the core's operations. Every field is to be given.
+
+    Attributes:
+        run: `run(operation, perform)` drives an operation of the core to its end, performing each request by
+            `perform(request)`, and returns `operation.result()`; awaited, as is `perform`, where it is asynchronous.
+        at_once: Whether it promises to perform the requests of a turn, and those of later turns, at the same time,
+            and to hand in each outcome when it is there. Then `perform` is called from several threads or tasks.
+        gives_up: Whether it promises to return as soon as the operation is done, though a request is under way.
+        asynchronous: How to run it where `run` is an async function; None where it is not.
+    """
+
+    run: Callable[[Any, Any], Any]
+    at_once: bool
+    gives_up: bool
     asynchronous: Asynchronous | None

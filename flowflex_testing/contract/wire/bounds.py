@@ -4,8 +4,9 @@
 
 from itertools import chain, repeat
 
-from flowflex_testing.contract.bench import Bench, Content
+from flowflex_testing.contract.bench import Content
 from flowflex_testing.contract.peers import Line, Peer, full_port, reply
+from flowflex_testing.contract.wire.bench import WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
 _TIMEOUT = 0.2
@@ -13,7 +14,7 @@ _TOTAL = 0.25
 _LARGE = 16 * 1024 * 1024
 
 
-async def silence_is_bounded_by_timeout(bench: Bench) -> None:
+async def silence_is_bounded_by_timeout(bench: WireBench) -> None:
     """A peer that reads the request and never answers is kind `timeout`, sent, after `timeout`."""
     with Peer(_silent) as peer:
         fault = "a silent peer is not reported as `timeout`, sent, after `timeout`"
@@ -22,7 +23,7 @@ async def silence_is_bounded_by_timeout(bench: Bench) -> None:
         )
 
 
-async def silence_in_the_body_is_bounded_by_timeout(bench: Bench) -> None:
+async def silence_in_the_body_is_bounded_by_timeout(bench: WireBench) -> None:
     """A peer that falls silent in the midst of its reply is kind `timeout`, sent, after `timeout`."""
 
     def script(line: Line) -> None:
@@ -35,14 +36,14 @@ async def silence_in_the_body_is_bounded_by_timeout(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, timeout=_TIMEOUT, after=_TIMEOUT)
 
 
-async def silence_is_bounded_by_total(bench: Bench) -> None:
+async def silence_is_bounded_by_total(bench: WireBench) -> None:
     """Where `total` is shorter than `timeout`, a silent peer is given up after `total`."""
     with Peer(_silent) as peer:
         fault = "a silent peer is not given up after a `total` shorter than `timeout`"
         await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, total=_TOTAL, after=_TOTAL)
 
 
-async def connecting_is_bounded(bench: Bench) -> None:
+async def connecting_is_bounded(bench: WireBench) -> None:
     """A peer that does not take the connection is kind `timeout`, not sent, after the shorter of the two bounds."""
     fault = "a peer that does not take the connection is not reported as `timeout`, not sent, in time"
     with full_port() as origin:
@@ -50,7 +51,7 @@ async def connecting_is_bounded(bench: Bench) -> None:
         await bench.failure(fault, origin + "/", {"timeout"}, sent=False, total=_TIMEOUT, after=_TIMEOUT)
 
 
-async def stalled_upload_is_bounded_by_timeout(bench: Bench) -> None:
+async def stalled_upload_is_bounded_by_timeout(bench: WireBench) -> None:
     """A peer that stops reading the body is kind `timeout`, sent, after `timeout`."""
 
     def script(line: Line) -> None:
@@ -71,7 +72,7 @@ async def stalled_upload_is_bounded_by_timeout(bench: Bench) -> None:
         )
 
 
-async def slow_upload_is_bounded_by_total(bench: Bench) -> None:
+async def slow_upload_is_bounded_by_total(bench: WireBench) -> None:
     """A peer that reads the body little by little, never silent for long, is kind `timeout`, sent, after `total`."""
 
     def script(line: Line) -> None:
@@ -92,7 +93,7 @@ async def slow_upload_is_bounded_by_total(bench: Bench) -> None:
         )
 
 
-async def dripping_head_is_bounded_by_total(bench: Bench) -> None:
+async def dripping_head_is_bounded_by_total(bench: WireBench) -> None:
     """A reply head that comes byte by byte is kind `timeout`, sent, after `total`."""
 
     def script(line: Line) -> None:
@@ -104,7 +105,7 @@ async def dripping_head_is_bounded_by_total(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, total=_TOTAL, after=_TOTAL)
 
 
-async def dripping_body_is_bounded_by_total(bench: Bench) -> None:
+async def dripping_body_is_bounded_by_total(bench: WireBench) -> None:
     """A reply body that comes byte by byte is kind `timeout`, sent, after `total`, however it is framed."""
     for framing, data in (("Content-Length: 5000", b"x"), ("Transfer-Encoding: chunked", b"1\r\nx\r\n")):
         head = f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n".encode()
@@ -118,7 +119,7 @@ async def dripping_body_is_bounded_by_total(bench: Bench) -> None:
             await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, total=_TOTAL, after=_TOTAL)
 
 
-async def interim_replies_are_bounded_by_total(bench: Bench) -> None:
+async def interim_replies_are_bounded_by_total(bench: WireBench) -> None:
     """A peer that sends interim replies without end is kind `timeout`, sent, after `total`."""
 
     def script(line: Line) -> None:
@@ -130,7 +131,7 @@ async def interim_replies_are_bounded_by_total(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, total=_TOTAL, after=_TOTAL)
 
 
-async def steady_reply_outlasts_timeout(bench: Bench) -> None:
+async def steady_reply_outlasts_timeout(bench: WireBench) -> None:
     """`timeout` bounds silence alone: a reply that takes longer, but keeps coming, is returned."""
 
     def script(line: Line) -> None:

@@ -5,15 +5,15 @@
 import threading
 from functools import partial
 
-from flowflex_testing.contract.bench import Bench
 from flowflex_testing.contract.peers import Line, Peer, answering, reply
 from flowflex_testing.contract.violation import require
+from flowflex_testing.contract.wire.bench import WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
 _AT_ONCE = 4
 
 
-async def connection_is_reused(bench: Bench) -> None:
+async def connection_is_reused(bench: WireBench) -> None:
     """Requests to one origin that follow each other share a connection, whatever their replies."""
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
     for data in (reply(200, b"ok"), reply(404, b"no"), reply(503), b"HTTP/1.1 204 None\r\n\r\n", chunked):
@@ -24,7 +24,7 @@ async def connection_is_reused(bench: Bench) -> None:
             require(peer.connections == 1, fault, expected="1 connection", seen=f"{peer.connections} connections")
 
 
-async def closed_connection_is_not_reused(bench: Bench) -> None:
+async def closed_connection_is_not_reused(bench: WireBench) -> None:
     """After a reply that says Connection: close, the next request opens a connection of its own."""
 
     def script(line: Line) -> None:
@@ -38,7 +38,7 @@ async def closed_connection_is_not_reused(bench: Bench) -> None:
             await bench.response(fault, peer.origin + "/", timeout=0.4)
 
 
-async def stale_connection_is_replaced(bench: Bench) -> None:
+async def stale_connection_is_replaced(bench: WireBench) -> None:
     """A kept connection that the peer has closed meanwhile is noticed before a request is sent over it."""
     ended = threading.Event()
 
@@ -56,7 +56,7 @@ async def stale_connection_is_replaced(bench: Bench) -> None:
         await bench.response(fault, peer.origin + "/")
 
 
-async def unasked_reply_is_nobodys(bench: Bench) -> None:
+async def unasked_reply_is_nobodys(bench: WireBench) -> None:
     """What a peer sends after its reply, unasked, is never taken for the reply to the next request."""
     said = threading.Event()
 
@@ -77,7 +77,7 @@ async def unasked_reply_is_nobodys(bench: Bench) -> None:
             said.wait()
 
 
-async def request_is_sent_once(bench: Bench) -> None:
+async def request_is_sent_once(bench: WireBench) -> None:
     """A request whose connection dies is not repeated: whether to repeat is for others to decide."""
 
     def script(line: Line) -> None:
@@ -101,7 +101,7 @@ async def request_is_sent_once(bench: Bench) -> None:
         )
 
 
-async def unavailable_is_returned(bench: Bench) -> None:
+async def unavailable_is_returned(bench: WireBench) -> None:
     """A 503 with Retry-After is the reply: it is not acted upon."""
     with Peer(answering(reply(503, b"", "Retry-After: 0"))) as peer:
         await bench.response("a 503 is not returned", peer.origin + "/", status=503, method="PUT")
@@ -109,7 +109,7 @@ async def unavailable_is_returned(bench: Bench) -> None:
         require(count == 1, "the transport repeats a request by itself", expected="1 request", seen=f"{count} requests")
 
 
-async def requests_run_at_once(bench: Bench) -> None:
+async def requests_run_at_once(bench: WireBench) -> None:
     """Requests performed at the same time are under way at the same time, and each gets its own reply."""
     gathered = threading.Barrier(_AT_ONCE)
 
@@ -134,7 +134,7 @@ async def requests_run_at_once(bench: Bench) -> None:
         await bench.together([partial(one, f"/{number}") for number in range(_AT_ONCE)])
 
 
-async def close_closes_connections(bench: Bench) -> None:
+async def close_closes_connections(bench: WireBench) -> None:
     """`close` closes every connection, and a second one does nothing."""
     with Peer(answering(reply(200))) as peer:
         await bench.response("a plain request does not get its reply", peer.origin + "/")

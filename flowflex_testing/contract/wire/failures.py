@@ -5,22 +5,23 @@
 
 # ruff: noqa: D401 - the docstring of a check is the sentence that it holds a transport to
 
-from flowflex_testing.contract.bench import SECRET, Bench, Content
+from flowflex_testing.contract.bench import Content
 from flowflex_testing.contract.peers import Line, Peer, Script, refusing_port, reply
 from flowflex_testing.contract.violation import require
+from flowflex_testing.contract.wire.bench import SECRET, WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
 _LARGE = 16 * 1024 * 1024
 
 
-async def refused_connection_is_a_failure(bench: Bench) -> None:
+async def refused_connection_is_a_failure(bench: WireBench) -> None:
     """A refused connection is kind `connection`, not sent."""
     with refusing_port() as origin:
         fault = "a refused connection is not reported as `connection`, not sent"
         await bench.failure(fault, origin + "/", {"connection"}, sent=False, body=b"{}")
 
 
-async def failures_tell_no_secret(bench: Bench) -> None:
+async def failures_tell_no_secret(bench: WireBench) -> None:
     """The message of a failure repeats neither the URL's query nor a header, whether or not bytes were sent."""
     headers = {"Authorization": f"Basic {SECRET}"}
     with refusing_port() as origin:
@@ -31,7 +32,7 @@ async def failures_tell_no_secret(bench: Bench) -> None:
         await bench.failure("an unreadable reply is no failure", url, {"protocol"}, sent=True, headers=headers)
 
 
-async def reset_after_the_request_is_a_failure(bench: Bench) -> None:
+async def reset_after_the_request_is_a_failure(bench: WireBench) -> None:
     """A connection that is reset when the request has arrived is kind `connection`, sent."""
 
     def script(line: Line) -> None:
@@ -43,7 +44,7 @@ async def reset_after_the_request_is_a_failure(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"connection"}, sent=True, body=b"{}")
 
 
-async def reset_during_the_upload_is_a_failure(bench: Bench) -> None:
+async def reset_during_the_upload_is_a_failure(bench: WireBench) -> None:
     """A connection that is reset while the body is being sent is kind `connection`, sent."""
 
     def script(line: Line) -> None:
@@ -56,14 +57,14 @@ async def reset_during_the_upload_is_a_failure(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"connection"}, sent=True, method="PUT", body=upload)
 
 
-async def end_without_reply_is_a_failure(bench: Bench) -> None:
+async def end_without_reply_is_a_failure(bench: WireBench) -> None:
     """A connection that ends without a reply is kind `connection` or `protocol`, sent."""
     with Peer(_answering_once(b"")) as peer:
         fault = "a connection that ends without a reply is not reported as `connection` or `protocol`, sent"
         await bench.failure(fault, peer.origin + "/", {"connection", "protocol"}, sent=True, body=b"{}")
 
 
-async def garbage_is_a_failure(bench: Bench) -> None:
+async def garbage_is_a_failure(bench: WireBench) -> None:
     """A reply that is not HTTP is kind `protocol`, sent."""
     for data in (
         b"SSH-2.0-OpenSSH_9.6\r\n",
@@ -76,7 +77,7 @@ async def garbage_is_a_failure(bench: Bench) -> None:
             await bench.failure(fault, peer.origin + "/", {"protocol"}, sent=True, body=b"{}")
 
 
-async def oversized_head_is_a_failure(bench: Bench) -> None:
+async def oversized_head_is_a_failure(bench: WireBench) -> None:
     """A reply head without end is kind `protocol`, sent: it is not collected for ever."""
 
     def script(line: Line) -> None:
@@ -90,7 +91,7 @@ async def oversized_head_is_a_failure(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"protocol"}, sent=True, total=1.0)
 
 
-async def truncated_reply_is_a_failure(bench: Bench) -> None:
+async def truncated_reply_is_a_failure(bench: WireBench) -> None:
     """A reply that ends in its status line or before the end of its body is kind `protocol` or `connection`, sent."""
     # Not one that ends between two headers: http.client, and what is built on it, cannot tell that from a whole head.
     for data in (
@@ -104,7 +105,7 @@ async def truncated_reply_is_a_failure(bench: Bench) -> None:
             await bench.failure(fault, peer.origin + "/", {"protocol", "connection"}, sent=True, body=b"{}")
 
 
-async def source_error_passes(bench: Bench) -> None:
+async def source_error_passes(bench: WireBench) -> None:
     """What a source raises passes through as it is; the peer sees a broken request, and the next one works."""
 
     def script(line: Line) -> None:

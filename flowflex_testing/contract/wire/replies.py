@@ -6,16 +6,17 @@ import gzip
 from itertools import repeat
 
 from flowflex_core.messages import MAX_REPLY_BYTES, Response
-from flowflex_testing.contract.bench import Bench, Content
+from flowflex_testing.contract.bench import Content
 from flowflex_testing.contract.peers import Line, Peer, Script, answering, reply
 from flowflex_testing.contract.violation import require
+from flowflex_testing.contract.wire.bench import WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
 # Larger than what the sockets between us and the peer can hold.
 _LARGE = 16 * 1024 * 1024
 
 
-async def status_headers_and_body_are_returned(bench: Bench) -> None:
+async def status_headers_and_body_are_returned(bench: WireBench) -> None:
     """Status, headers and body are returned as they arrived, errors like successes, repeated headers without harm."""
     fields = ("Retry-After: 7", "X-Request-Id: req_\xe9", "Set-Cookie: a=1", "Set-Cookie: b=2")
     for status in (200, 202, 299, 400, 401, 409, 429, 500, 503, 599):
@@ -27,7 +28,7 @@ async def status_headers_and_body_are_returned(bench: Bench) -> None:
             require(seen == expected, fault, expected=expected, seen=seen)
 
 
-async def redirects_are_returned(bench: Bench) -> None:
+async def redirects_are_returned(bench: WireBench) -> None:
     """A redirect is the reply: it is not followed."""
     with Peer(answering(reply(200))) as elsewhere:
         for status in (301, 302, 303, 307, 308):
@@ -40,7 +41,7 @@ async def redirects_are_returned(bench: Bench) -> None:
             require(returned, fault, expected=f"Response({status})", seen=str(performed))
 
 
-async def interim_replies_are_skipped(bench: Bench) -> None:
+async def interim_replies_are_skipped(bench: WireBench) -> None:
     """Replies 100, 102 and 103, one or many, in one piece with the final reply or before it, are passed over."""
     final = reply(201, b"final")
     for interim in (
@@ -56,7 +57,7 @@ async def interim_replies_are_skipped(bench: Bench) -> None:
                 require(response.body == b"final", fault, expected=b"final", seen=response.body)
 
 
-async def reply_without_content_ends_with_its_head(bench: Bench) -> None:
+async def reply_without_content_ends_with_its_head(bench: WireBench) -> None:
     """A 204 or 304 has no body and is returned at once, though the connection stays open."""
     for status in (204, 304):
         with Peer(answering(f"HTTP/1.1 {status} None\r\n\r\n".encode())) as peer:
@@ -65,7 +66,7 @@ async def reply_without_content_ends_with_its_head(bench: Bench) -> None:
             require(response.body == b"", f"a reply {status} has a body", expected=b"", seen=response.body)
 
 
-async def chunked_reply_is_decoded(bench: Bench) -> None:
+async def chunked_reply_is_decoded(bench: WireBench) -> None:
     """A chunked reply is returned without its framing, chunk extensions and trailers."""
     chunked = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -77,7 +78,7 @@ async def chunked_reply_is_decoded(bench: Bench) -> None:
         require(response.body == b"first, second", fault, expected=b"first, second", seen=response.body)
 
 
-async def reply_without_length_ends_with_the_connection(bench: Bench) -> None:
+async def reply_without_length_ends_with_the_connection(bench: WireBench) -> None:
     """A reply that says nothing of its length goes on until the peer closes the connection."""
 
     def script(line: Line) -> None:
@@ -92,7 +93,7 @@ async def reply_without_length_ends_with_the_connection(bench: Bench) -> None:
         require(response.body == b"until the end", fault, expected=b"until the end", seen=response.body)
 
 
-async def content_coding_is_left_alone(bench: Bench) -> None:
+async def content_coding_is_left_alone(bench: WireBench) -> None:
     """A compressed body, which nobody asked for, is returned as it is: it could be a bomb."""
     packed = gzip.compress(bytes(4 * MAX_REPLY_BYTES))
     with Peer(answering(reply(200, packed, "Content-Encoding: gzip"))) as peer:
@@ -102,7 +103,7 @@ async def content_coding_is_left_alone(bench: Bench) -> None:
         require(response.body == packed, fault, expected=f"the {len(packed)} bytes as they came", seen=seen)
 
 
-async def largest_reply_is_returned_whole(bench: Bench) -> None:
+async def largest_reply_is_returned_whole(bench: WireBench) -> None:
     """A body of exactly MAX_REPLY_BYTES is returned whole."""
     body = b"x" * MAX_REPLY_BYTES
     with Peer(answering(reply(200, body))) as peer:
@@ -111,7 +112,7 @@ async def largest_reply_is_returned_whole(bench: Bench) -> None:
         require(response.body == body, fault, expected=f"{len(body)} bytes", seen=f"{len(response.body)} bytes")
 
 
-async def reply_is_bounded(bench: Bench) -> None:
+async def reply_is_bounded(bench: WireBench) -> None:
     """Of a body without end, MAX_REPLY_BYTES + 1 bytes are returned, however it is framed; the rest is not read."""
     piece = b"x" * 65_536
     for framing, data in (
@@ -128,7 +129,7 @@ async def reply_is_bounded(bench: Bench) -> None:
             require(peer.wait_for_hang_ups(1), fault, expected="a closed connection", seen="an open one")
 
 
-async def early_reply_ends_the_upload(bench: Bench) -> None:
+async def early_reply_ends_the_upload(bench: WireBench) -> None:
     """A 413 that comes while the body is still being sent is returned, though the peer reads no more of it."""
 
     def script(line: Line) -> None:

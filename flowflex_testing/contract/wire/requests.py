@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flowflex_testing.contract.bench import SECRET, Bench, Content
+from flowflex_testing.contract.bench import Content
 from flowflex_testing.contract.peers import Peer, Received, answering, reply
 from flowflex_testing.contract.violation import require
+from flowflex_testing.contract.wire.bench import SECRET, WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
 # What an HTTP library likes to repair; every byte of path and query is covered by a presigned signature.
@@ -37,7 +38,7 @@ _ALLOWED_ADDITIONS = {
 }
 
 
-async def target_is_sent_byte_for_byte(bench: Bench) -> None:
+async def target_is_sent_byte_for_byte(bench: WireBench) -> None:
     """The request target is the URL's path and query as they stand: nothing is decoded, encoded or reordered."""
     with Peer(answering(reply(200))) as peer:
         for target in _TARGETS:
@@ -46,7 +47,7 @@ async def target_is_sent_byte_for_byte(bench: Bench) -> None:
             require(seen == target.encode(), fault, expected=target.encode(), seen=seen)
 
 
-async def target_without_path_is_a_slash(bench: Bench) -> None:
+async def target_without_path_is_a_slash(bench: WireBench) -> None:
     """A URL without a path names the root, `/`, with its query behind it."""
     with Peer(answering(reply(200))) as peer:
         for rest, target in (("", b"/"), ("?a=1", b"/?a=1")):
@@ -54,7 +55,7 @@ async def target_without_path_is_a_slash(bench: Bench) -> None:
             require(seen == target, "a URL without a path is not sent as the root", expected=target, seen=seen)
 
 
-async def method_is_sent_as_given(bench: Bench) -> None:
+async def method_is_sent_as_given(bench: WireBench) -> None:
     """POST goes out as POST and PUT as PUT."""
     with Peer(answering(reply(200))) as peer:
         for method in ("POST", "PUT"):
@@ -62,7 +63,7 @@ async def method_is_sent_as_given(bench: Bench) -> None:
             require(seen == method.encode(), "the method is changed", expected=method.encode(), seen=seen)
 
 
-async def host_names_the_origin(bench: Bench) -> None:
+async def host_names_the_origin(bench: WireBench) -> None:
     """There is one Host header, which is the URL's host and port."""
     with Peer(answering(reply(200))) as peer:
         hosts = (await _arrival(bench, peer)).values(b"host")
@@ -70,14 +71,14 @@ async def host_names_the_origin(bench: Bench) -> None:
         require(hosts == expected, "the Host header is wrong", expected=expected, seen=hosts)
 
 
-async def bytes_are_framed_by_their_length(bench: Bench) -> None:
+async def bytes_are_framed_by_their_length(bench: WireBench) -> None:
     """A body of bytes goes out with its exact Content-Length, and not chunked."""
     with Peer(answering(reply(200))) as peer:
         for body in (b"{}", bytes(range(256)) * 1000):
             _require_framed(await _arrival(bench, peer, body=body), body)
 
 
-async def source_is_framed_by_its_length(bench: Bench) -> None:
+async def source_is_framed_by_its_length(bench: WireBench) -> None:
     """A source goes out whole with its exact Content-Length, not chunked, and empty chunks change nothing."""
     pieces = (b"first,", b"", b"second,", bytes(300_000), b"", b"last")
     with Peer(answering(reply(200))) as peer:
@@ -85,14 +86,14 @@ async def source_is_framed_by_its_length(bench: Bench) -> None:
         _require_framed(received, b"".join(pieces))
 
 
-async def empty_body_has_a_length(bench: Bench) -> None:
+async def empty_body_has_a_length(bench: WireBench) -> None:
     """A body of no bytes, or a source of none, goes out with Content-Length: 0."""
     with Peer(answering(reply(200))) as peer:
         for body in (b"", Content.of(), Content.of(b"")):
             _require_framed(await _arrival(bench, peer, method="PUT", body=body), b"")
 
 
-async def header_values_are_latin_1(bench: Bench) -> None:
+async def header_values_are_latin_1(bench: WireBench) -> None:
     """Each header goes out once, its value as latin-1 bytes, with nothing in it changed."""
     headers = {
         "x-event": "payé.à.l'échéance",
@@ -111,7 +112,7 @@ async def header_values_are_latin_1(bench: Bench) -> None:
             require(seen == expected, fault, expected=expected, seen=seen)
 
 
-async def no_header_is_added(bench: Bench) -> None:
+async def no_header_is_added(bench: WireBench) -> None:
     """Nothing is added but Host, Content-Length, Connection, and at most Accept-Encoding: identity."""
     with Peer(answering(reply(200))) as peer:
         for body in (b"{}", Content.of(b"%PDF")):
@@ -126,7 +127,7 @@ async def no_header_is_added(bench: Bench) -> None:
                 )
 
 
-async def cookies_are_not_kept(bench: Bench) -> None:
+async def cookies_are_not_kept(bench: WireBench) -> None:
     """A cookie that the server sets is not sent back."""
     with Peer(answering(reply(200, b"", "Set-Cookie: session=1; Path=/"))) as peer:
         await _arrival(bench, peer)
@@ -134,7 +135,7 @@ async def cookies_are_not_kept(bench: Bench) -> None:
         require(not cookies, "a cookie of the first reply is sent with the next request", expected=[], seen=cookies)
 
 
-async def netrc_is_not_read(bench: Bench) -> None:
+async def netrc_is_not_read(bench: WireBench) -> None:
     """Credentials in the user's netrc file neither replace an Authorization header nor add one."""
     with Peer(answering(reply(200))) as peer, _netrc("machine 127.0.0.1 login other password other\n"):
         for headers in ({}, {"Authorization": "Basic own"}):
@@ -143,7 +144,7 @@ async def netrc_is_not_read(bench: Bench) -> None:
             require(seen == expected, "credentials from a netrc file are sent", expected=expected, seen=seen)
 
 
-async def _arrival(bench: Bench, peer: Peer, target: str = "/", **options: Any) -> Received:
+async def _arrival(bench: WireBench, peer: Peer, target: str = "/", **options: Any) -> Received:
     await bench.response("a plain request does not get its reply", peer.origin + target, **options)
     return peer.requests[-1]
 

@@ -4,16 +4,17 @@
 
 from itertools import chain, repeat
 
-from flowflex_testing.contract.bench import SECRET, Bench, Content
+from flowflex_testing.contract.bench import Content
 from flowflex_testing.contract.peers import CERTIFICATE, Line, Peer, answering, refusing_port, reply
 from flowflex_testing.contract.violation import require
+from flowflex_testing.contract.wire.bench import SECRET, WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
 _BOUND = 0.2
 _LARGE = 16 * 1024 * 1024
 
 
-async def unknown_authority_is_refused(bench: Bench) -> None:
+async def unknown_authority_is_refused(bench: WireBench) -> None:
     """A server whose certificate nobody vouches for is kind `tls`, not sent, and gets no byte of the request."""
     with Peer(answering(reply(200)), tls=True) as peer:
         fault = "a certificate of an unknown authority is not reported as `tls`, not sent"
@@ -21,7 +22,7 @@ async def unknown_authority_is_refused(bench: Bench) -> None:
         require(not peer.requests, fault, expected="no request", seen="a request at the peer")
 
 
-async def other_name_is_refused(bench: Bench) -> None:
+async def other_name_is_refused(bench: WireBench) -> None:
     """A trusted certificate for another host is kind `tls`, not sent."""
     _trust_peers(bench)
     with Peer(answering(reply(200)), tls=True) as peer:
@@ -29,7 +30,7 @@ async def other_name_is_refused(bench: Bench) -> None:
         await bench.failure(fault, f"https://localhost:{peer.port}/", {"tls"}, sent=False)
 
 
-async def refused_handshake_is_a_failure(bench: Bench) -> None:
+async def refused_handshake_is_a_failure(bench: WireBench) -> None:
     """A peer that answers the handshake with an alert, or in plain text, is kind `tls`, not sent."""
     for data in (b"\x15\x03\x03\x00\x02\x02\x28", b"HTTP/1.1 400 Bad Request\r\n\r\n"):
 
@@ -43,7 +44,7 @@ async def refused_handshake_is_a_failure(bench: Bench) -> None:
             await bench.failure(fault, f"https://127.0.0.1:{peer.port}/", {"tls"}, sent=False)
 
 
-async def silent_handshake_is_bounded(bench: Bench) -> None:
+async def silent_handshake_is_bounded(bench: WireBench) -> None:
     """A peer that says nothing during the handshake is kind `timeout` or `tls`, not sent, after either bound."""
     with Peer(Line.hold) as peer:
         url = f"https://127.0.0.1:{peer.port}/"
@@ -52,7 +53,7 @@ async def silent_handshake_is_bounded(bench: Bench) -> None:
         await bench.failure(fault, url, {"timeout", "tls"}, sent=False, total=_BOUND, after=_BOUND)
 
 
-async def trusted_peer_is_spoken_to(bench: Bench) -> None:
+async def trusted_peer_is_spoken_to(bench: WireBench) -> None:
     """With the authority trusted, a request and its body cross TLS unchanged."""
     _trust_peers(bench)
     with Peer(answering(reply(200, b"secured")), tls=True) as peer:
@@ -63,7 +64,7 @@ async def trusted_peer_is_spoken_to(bench: Bench) -> None:
         require(seen == expected, "a request does not cross TLS unchanged", expected=expected, seen=seen)
 
 
-async def tls_is_bounded_by_total(bench: Bench) -> None:
+async def tls_is_bounded_by_total(bench: WireBench) -> None:
     """Under TLS, too, `total` bounds a reply that drips, and `timeout` a peer that does not read."""
     _trust_peers(bench)
 
@@ -84,7 +85,7 @@ async def tls_is_bounded_by_total(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, body=upload, timeout=_BOUND, after=_BOUND)
 
 
-async def truncated_tls_is_a_failure(bench: Bench) -> None:
+async def truncated_tls_is_a_failure(bench: WireBench) -> None:
     """A reply that is cut off under TLS is not taken for whole."""
     _trust_peers(bench)
 
@@ -99,7 +100,7 @@ async def truncated_tls_is_a_failure(bench: Bench) -> None:
         await bench.failure(fault, peer.origin + "/", {"protocol", "connection", "tls"}, sent=True)
 
 
-async def proxy_is_asked(bench: Bench) -> None:
+async def proxy_is_asked(bench: WireBench) -> None:
     """A plain request goes to the proxy with its whole URL as the target, byte for byte."""
     with Peer(answering(reply(200, b"by proxy"))) as proxy, refusing_port() as origin:
         bench.use(_require_proxied(bench, proxy.origin))
@@ -110,7 +111,7 @@ async def proxy_is_asked(bench: Bench) -> None:
         require(seen == expected, "the proxy does not get the whole URL", expected=expected, seen=seen)
 
 
-async def proxy_tunnels_https(bench: Bench) -> None:
+async def proxy_tunnels_https(bench: WireBench) -> None:
     """For https the proxy is asked to CONNECT, and sees nothing of the request; a refusal is `proxy`, not sent."""
     seen: list[tuple[bytes, bytes, list[bytes]]] = []
 
@@ -131,7 +132,7 @@ async def proxy_tunnels_https(bench: Bench) -> None:
         require(seen == [(b"CONNECT", b"flowflex.example:443", [])], fault, expected="one CONNECT", seen=seen)
 
 
-async def tunnel_is_no_reason_to_trust(bench: Bench) -> None:
+async def tunnel_is_no_reason_to_trust(bench: WireBench) -> None:
     """Behind a proxy's tunnel, too, a certificate that nobody vouches for is kind `tls`, not sent."""
 
     def script(line: Line) -> None:
@@ -147,7 +148,7 @@ async def tunnel_is_no_reason_to_trust(bench: Bench) -> None:
         await bench.failure(fault, f"https://127.0.0.1:{proxy.port}/", {"tls"}, sent=False)
 
 
-async def unreachable_proxy_is_a_failure(bench: Bench) -> None:
+async def unreachable_proxy_is_a_failure(bench: WireBench) -> None:
     """A proxy that refuses the connection is kind `proxy`, not sent."""
     with refusing_port() as origin:
         bench.use(_require_proxied(bench, origin))
@@ -156,12 +157,12 @@ async def unreachable_proxy_is_a_failure(bench: Bench) -> None:
             await bench.failure(fault, url, {"proxy"}, sent=False)
 
 
-def _trust_peers(bench: Bench) -> None:
+def _trust_peers(bench: WireBench) -> None:
     assert bench.subject.trusting is not None
     bench.use(bench.subject.trusting(str(CERTIFICATE)))
 
 
-def _require_proxied(bench: Bench, url: str) -> object:
+def _require_proxied(bench: WireBench, url: str) -> object:
     assert bench.subject.proxied is not None
     return bench.subject.proxied(url)
 
