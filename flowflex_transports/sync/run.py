@@ -1,0 +1,181 @@
+"""The loop: performs what an operation asks for, until the operation is done.
+
+The thread that calls is the first worker. Only where an operation wants more at the same time do helper threads join
+it, as many as there are requests, within a bound for the whole client. All workers do the same: take a request,
+perform it without the lock, and with the lock advance the operation by its outcome. A worker with nothing to perform
+waits for the operation's next timer.
+"""
+
+import contextvars
+import dataclasses
+import threading
+import time
+from collections import deque
+
+from flowflex_core import FlowFlexError, Operation, Outcome, Request
+from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.calls import Clock, Progress, WatchedSource, log_outcome, source_failure
+from flowflex_transports.protocols import Transport
+
+# How often a request is abandoned again that its transport may not have taken up yet.
+_AGAIN_SECONDS = 0.01
+
+
+class Run:
+    """One run of one operation.
+
+    Args:
+        operation: What to advance until it is done.
+        sources: Its files.
+        progress: Told what is handed over of each file.
+        transport: Performs the requests.
+        clock: The time that the operation is told.
+        deadline_seconds: How long the run may take; the operation itself sees to it, but for requests that wait here.
+        spare: How many helper threads the client may still start.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        sources: Sources,
+        progress: Progress,
+        *,
+        transport: Transport,
+        clock: Clock,
+        deadline_seconds: float | None,
+        spare: threading.Semaphore,
+    ) -> None:
+        self._operation = operation
+        self._sources = sources
+        self._progress = progress
+        self._transport = transport
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+        self._spare = spare
+        self._context = contextvars.copy_context()
+        self._changed = threading.Condition(threading.Lock())
+        self._ready: deque[Request] = deque()
+        self._in_flight: dict[str, Request] = {}
+        self._waiting = 0
+        self._helpers: list[threading.Thread] = []
+        self._due: float | None = None
+        self._end: float | None = None
+        self._ended = False
+        self._error: BaseException | None = None
+
+    def to_end(self) -> None:
+        """Work until the operation is done; its result, or error, is then its own to tell.
+
+        Ends early, with nothing left in flight and no thread left, by Ctrl-C, by `stop`, or by what a callback of
+        the caller raised; that exception is raised here.
+        """
+        try:
+            with self._changed:
+                if self._deadline_seconds is not None:
+                    self._end = self._clock.now() + self._deadline_seconds
+                if not self._ended:
+                    self._advance()
+            self._work()
+        finally:
+            self._end_all(None)
+            for helper in self._helpers:
+                helper.join()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """End the run from another thread; `to_end` raises."""
+        self._end_all(FlowFlexError("the send was stopped"))
+
+    def _work(self) -> None:
+        while (request := self._next()) is not None:
+            try:
+                outcome = self._perform(request)
+            except BaseException as error:
+                self._landed(request)
+                self._end_all(error)
+                return
+            self._landed(request, outcome)
+
+    def _next(self) -> Request | None:
+        """Wait for a request to perform, and take it; None where the run has ended."""
+        with self._changed:
+            while not self._ended:
+                now = self._clock.now()
+                if self._due is not None and now >= self._due:
+                    self._advance()
+                elif self._ready:
+                    request = self._ready.popleft()
+                    if self._end is not None and request.total > self._end - now:
+                        # It waited for a worker; the deadline has not.
+                        request = dataclasses.replace(request, total=self._end - now)
+                    self._in_flight[request.id] = request
+                    return request
+                else:
+                    self._waiting += 1
+                    try:
+                        self._changed.wait(None if self._due is None else self._due - now)
+                    finally:
+                        self._waiting -= 1
+            return None
+
+    def _perform(self, request: Request) -> Outcome:
+        start = time.monotonic()
+        if isinstance(request.body, bytes):
+            outcome: Outcome = self._transport.perform(request, request.body)
+        else:
+            watched: WatchedSource | None = None
+            try:
+                with self._sources.open(request.body) as source:
+                    watched = self._progress.watch(request.body, source)
+                    outcome = self._transport.perform(request, watched)
+            except SourceError as error:
+                outcome = source_failure(request, error, sent=watched is not None and watched.begun)
+        if not self._ended:
+            log_outcome(request, outcome, time.monotonic() - start)
+        return outcome
+
+    def _landed(self, request: Request, *outcomes: Outcome) -> None:
+        with self._changed:
+            del self._in_flight[request.id]
+            if not self._ended and outcomes:
+                self._advance(*outcomes)
+            self._changed.notify_all()
+
+    def _advance(self, *outcomes: Outcome) -> None:
+        now = self._clock.now()
+        turn = self._operation.advance(now, *outcomes)
+        self._due = None if turn.wait is None else now + turn.wait
+        self._ready.extend(turn.requests)
+        self._ended = self._ended or turn.done
+        # One request is for this very thread.
+        while len(self._ready) > self._waiting + 1 and self._spare.acquire(blocking=False):
+            context = self._context.copy()
+            helper = threading.Thread(target=context.run, args=(self._help,), name="flowflex-upload", daemon=True)
+            self._helpers.append(helper)
+            self._waiting += 1
+            helper.start()
+        self._changed.notify_all()
+
+    def _help(self) -> None:
+        try:
+            with self._changed:
+                self._waiting -= 1
+            self._work()
+            self._end_all(None)
+        finally:
+            self._spare.release()
+
+    def _end_all(self, error: BaseException | None) -> None:
+        """End the run, for `error` where it is the first, and abandon what is in flight until it has landed."""
+        abandon = getattr(self._transport, "abandon", None)
+        with self._changed:
+            self._ended = True
+            self._error = self._error or error
+            self._changed.notify_all()
+            while self._in_flight:
+                # The transport may not have taken a request up yet when it is first told to abandon it.
+                for request in self._in_flight.values():
+                    if abandon is not None:
+                        abandon(request)
+                self._changed.wait(_AGAIN_SECONDS)

@@ -1,0 +1,134 @@
+"""`SessionTransport`: sends through a `requests.Session`, or its like, that the caller gives.
+
+The session's adapters, proxies and TLS settings are its own. What it would add to a request is taken off again:
+its cookies, its headers, its authentication, and that of a netrc file. Redirects are not followed.
+
+Two bounds are looser than those of `Urllib3Transport`, for want of a way to reach the socket: `request.total` is
+looked at only between two pieces of a reply, and a percent-encoded URL may have its hex digits put in upper case.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from flowflex_core import MAX_REPLY_BYTES, Failure, FailureKind, Request, Response
+from flowflex_transports.protocols import Source
+
+_PIECE_BYTES = 16_384
+
+# The names of exceptions, of requests and of urllib3 beneath it, first match first: what failed, in what words, and
+# whether the request may have left.
+_TROUBLES: tuple[tuple[str, FailureKind, str, bool], ...] = (
+    ("ConnectTimeout", "timeout", "no connection in time", False),
+    ("ConnectTimeoutError", "timeout", "no connection in time", False),
+    ("NameResolutionError", "connection", "the host name could not be resolved", False),
+    ("NewConnectionError", "connection", "no connection could be made", False),
+    ("ProxyError", "proxy", "no way through the proxy", False),
+    ("SSLCertVerificationError", "tls", "the certificate of the server is not trusted", False),
+    ("SSLError", "tls", "TLS failed", True),
+    ("Timeout", "timeout", "nothing happened in time", True),
+    ("TimeoutError", "timeout", "nothing happened in time", True),
+    ("HTTPException", "protocol", "the reply is not HTTP/1.1", True),
+    ("RequestException", "connection", "the connection was closed before the reply was whole", True),
+    ("HTTPError", "connection", "the connection was closed before the reply was whole", True),
+    ("OSError", "connection", "the connection failed", True),
+)
+
+
+class SessionTransport:
+    """Performs requests through `session.request(...)`.
+
+    Args:
+        session: Has the `request` method of a `requests.Session`. Never closed here.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def perform(self, request: Request, body: bytes | Source) -> Response | Failure:
+        """Send `request` with `body`, and return what came of it."""
+        end = time.monotonic() + request.total
+        patience = min(request.timeout, request.total)
+        stream = None if isinstance(body, bytes) or not body.length else _Stream(body)
+        try:
+            reply = self._session.request(
+                request.method,
+                request.url,
+                data=(body if isinstance(body, bytes) else b"") if stream is None else stream,
+                headers=dict(request.headers),
+                auth=_AsGiven(request),
+                timeout=patience,
+                allow_redirects=False,
+                stream=True,
+            )
+            try:
+                content = bytearray()
+                for piece in reply.iter_content(_PIECE_BYTES):
+                    content += piece
+                    if len(content) > MAX_REPLY_BYTES:
+                        break
+                    if time.monotonic() > end:
+                        return Failure(request.id, "timeout", f"not done within {request.total:g} s", True)
+            finally:
+                reply.close()
+        except Exception as error:
+            if stream is not None and stream.error is not None:
+                raise stream.error from None
+            return _failure(request, error)
+        return Response(
+            request.id, reply.status_code, tuple(reply.headers.items()), bytes(content[: MAX_REPLY_BYTES + 1])
+        )
+
+    def close(self) -> None:
+        """Do nothing: the session is its giver's."""
+
+
+class _AsGiven:
+    """In the place of authentication, which a session applies last: puts the prepared request back as it was given."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __call__(self, prepared: Any) -> Any:
+        prepared.url = self._request.url
+        framing = {name: prepared.headers[name] for name in ("Content-Length",) if name in prepared.headers}
+        prepared.headers.clear()
+        prepared.headers.update({**self._request.headers, **framing})
+        return prepared
+
+
+class _Stream:
+    """A source as a session takes it: iterable, with a length, and with what it raised, which a session may wrap."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.error: Exception | None = None
+
+    def __len__(self) -> int:
+        return self._source.length
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._source.chunks()
+        except Exception as error:
+            self.error = error
+            raise
+
+
+def _failure(request: Request, error: Exception) -> Failure:
+    """Tell what an exception means by its class, and those of the exceptions that it wraps, the innermost first."""
+    for cause in reversed(_unwrapped(error)):
+        names = [cls.__name__ for cls in type(cause).__mro__]
+        for name, kind, words, sent in _TROUBLES:
+            if name in names:
+                return Failure(request.id, kind, words, sent)
+    raise error
+
+
+def _unwrapped(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = [error]
+    while True:
+        inner = getattr(found[-1], "reason", None) or next(iter(found[-1].args), None)
+        if not isinstance(inner, BaseException) or inner in found:
+            return found
+        found.append(inner)
