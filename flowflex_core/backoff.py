@@ -1,7 +1,7 @@
 """How long to wait before a request is repeated. Needs no generator of randomness, so every run replays."""
 
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+import re
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 # Doubling from half a second: quick for a blip, and within eight attempts as slow as is useful.
@@ -41,9 +41,27 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
     return max(0.0, moment - (now if reference is None else reference))
 
 
+# The three forms of a date in HTTP (RFC 9110, section 5.6.7), all in GMT. `email.utils` reads them too, and loads
+# sockets and random numbers to do so.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DATES = tuple(
+    re.compile(form.replace("TIME", r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"), re.ASCII)
+    for form in (
+        r"\w{3}, (?P<day>\d\d) (?P<month>\w{3}) (?P<year>\d{4}) TIME GMT",
+        r"\w{6,9}, (?P<day>\d\d)-(?P<month>\w{3})-(?P<year>\d\d) TIME GMT",
+        r"\w{3} (?P<month>\w{3}) (?P<day>[ \d]\d) TIME (?P<year>\d{4})",
+    )
+)
+
+
 def _moment(value: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
+    match = next((match for form in _DATES if (match := form.fullmatch(value))), None)
+    if match is None or match["month"].lower() not in _MONTHS:
         return None
+    year = int(match["year"]) + (2000 if len(match["year"]) == 2 else 0)
+    month = _MONTHS.index(match["month"].lower()) + 1
+    try:
+        day = datetime(year, month, int(match["day"]), int(match["hour"]), int(match["minute"]), tzinfo=UTC)
+    except ValueError:
+        return None
+    return day.timestamp() + int(match["second"])
