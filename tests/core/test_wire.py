@@ -1,0 +1,568 @@
+"""What goes over the wire, byte for byte, and what is made of any reply that comes back."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowflex_core import (
+    MAX_REPLY_BYTES,
+    CreateUploadUrl,
+    Failure,
+    FileRef,
+    FlowFlexError,
+    FlowFlexOutcomeUnknownError,
+    Response,
+    Settings,
+    UploadFile,
+    __version__,
+    file,
+)
+from tests.core.drive import (
+    API_KEY,
+    API_SECRET,
+    BASIC_TOKEN,
+    SECRETS,
+    SIGNATURE,
+    UPLOAD_TOKEN,
+    connection,
+    error_of,
+    fail,
+    failed,
+    grant,
+    json_of,
+    play,
+    reply,
+    start,
+)
+from tests.core.generating import examples, json_values
+
+UPLOAD_URL = f"https://storage.flowflex.test/bucket/a%2Fb.pdf?X-Expires=7200&X-Signature={SIGNATURE}"
+
+
+def upload(**changes):
+    """Start an upload without an event."""
+    return UploadFile.start(connection(**changes), file("a.pdf"), key="k")
+
+
+def assert_silent(error):
+    """No secret is anywhere in an error, its fields and its failures."""
+    shown = repr([error, str(error), vars(error), error.__cause__, error.__context__])
+    for secret in SECRETS:
+        assert secret not in shown
+
+
+# Requests
+
+
+def test_the_three_requests_are_complete():
+    """Each leg has the documented method, URL, headers and body, and not a header more."""
+    played = play(start({"doc": file("\u00fcber \u2215.pdf"), "n": 1}, sizes=None), url=[grant("asset_1", UPLOAD_URL)])
+    url, put, event = played.requests
+    agent = f"flowflex-kit/{__version__}"
+    api = {
+        "Authorization": f"Basic {BASIC_TOKEN}",
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": agent,
+    }
+    assert (url.method, url.url, dict(url.headers)) == ("POST", "https://api.flowflex.test/v1/assets/upload-url", api)
+    assert json_of(url) == {"filename": "\u00fcber \u2215.pdf", "mime": "application/pdf"}
+    assert (put.method, put.url) == ("PUT", UPLOAD_URL)
+    assert dict(put.headers) == {"Content-Type": "application/pdf", "User-Agent": agent}
+    assert isinstance(put.body, FileRef)
+    assert put.body.source == "\u00fcber \u2215.pdf"
+    assert (event.method, event.url) == ("POST", "https://api.flowflex.test/v1/events/ic_1")
+    assert dict(event.headers) == api | {"x-event": "invoice.created", "x-idempotency-key": "key-1"}
+    assert event.body == b'{"doc":"asset_1","n":1}'
+
+
+def test_the_size_is_told_where_it_is_known():
+    """A size that was measured, given, or that of bytes is sent; an unknown one is left out."""
+    known, given_, measured = file(b"abc", filename="a.pdf"), file("b.pdf", size=0), file("c.pdf")
+    played = play(start({"l": [known, given_, measured, file("d.pdf")]}, sizes={measured: 12}))
+    sizes = [json_of(request).get("size") for request in played.of("upload-url")]
+    assert sizes == [3, 0, 12, None]
+    assert "size" not in json_of(played.of("upload-url")[3])
+
+
+def test_a_put_never_carries_credentials():
+    """Storage gets neither Authorization nor any other word of ours, retries and new URLs included."""
+    played = play(
+        start({"a": file("a.pdf")}),
+        put=[reply(503), reply(403, b"<Code>AccessDenied</Code><Message>Request has expired</Message>"), fail()],
+    )
+    assert len(played.of("put")) == 4
+    for request in played.of("put"):
+        assert set(request.headers) == {"Content-Type", "User-Agent"}
+        for secret in (API_KEY, API_SECRET, BASIC_TOKEN):
+            assert secret not in f"{request.url} {dict(request.headers)}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        UPLOAD_URL,
+        "https://s.test",
+        "HTTPS://S.Test:443/x?a=%2f%2F&b",
+        "https://s.test:8443/x/y;z?sig=a+b/c==&x=%C3%BC",
+        "https://10.1.2.3/x",
+        "https://[2001:DB8::1]/x",
+        "http://127.0.0.1:9000/x?y",
+        "http://localhost.:9000/x?y",
+        "http://[::1]/x",
+    ],
+)
+def test_an_upload_url_is_used_byte_for_byte(url):
+    """The URL that was granted is put to unchanged, as FlowFlex wrote it; plain http is for loopback only."""
+    played = play(upload(base_url="http://localhost:8080"), url=[grant("asset_1", url)])
+    assert played.of("put")[0].url == url
+
+
+# Replies that say yes
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+@pytest.mark.parametrize(
+    ("body", "media_type", "response"),
+    [
+        (b'{"eventId":"evt_1"}', "application/json", {"eventId": "evt_1"}),
+        (b'{"a":1}', "application/json; charset=utf-8", {"a": 1}),
+        (b'{"a":1}', "Application/JSON", {"a": 1}),
+        (b'{"a":1}', "application/vnd.flowflex+json", {"a": 1}),
+        (b"\xef\xbb\xbf[1]", "application/json", [1]),
+        (b"null", "application/json", None),
+        (b"false", "application/problem+json;x=y", False),
+        (b'"ok"', "application/json", "ok"),
+        (b"0", "application/json", 0),
+        (b"OK", "text/plain", "OK"),
+        (b"{broken", "text/plain", "{broken"),
+        (b"\xff\xfe", "text/plain", "\ufffd\ufffd"),
+        (b"accepted", "", "accepted"),
+        (b"", "application/json", ""),
+        (b"", "", ""),
+        (b"", "text/html", ""),
+    ],
+)
+def test_what_counts_as_delivered(status, body, media_type, response):
+    """Any 2xx with any JSON, plain text or no body is success; JSON is known by its media type, `+json` too."""
+    operation = start()
+    play(operation, event=[reply(status, body, content_type=media_type)])
+    assert operation.result().response == response
+
+
+PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "words"),
+    [
+        (PAGE, "text/html", "web page"),
+        (PAGE, "TEXT/HTML; charset=utf-8", "web page"),
+        (PAGE, "text/plain", "web page"),
+        (PAGE, "", "web page"),
+        (b"  \r\n<HTML>", "", "web page"),
+        (b"\xef\xbb\xbf" + PAGE, "text/plain", "web page"),
+        (b" " * 500 + PAGE, "", "web page"),
+        (b"<!-- login --><html>", "", "web page"),
+        (b"Log in", "text/html", "web page"),
+        (b"<html/>", "application/xhtml+xml", "web page"),
+        (PAGE, "application/json", "broken|web page"),
+        (b"{", "application/json", "broken"),
+        (b'{"a":1} x', "application/json", "something behind it"),
+        (b"\xff", "application/json", "broken"),
+        (b'{"a":NaN}', "application/json", "broken"),
+        (b"[Infinity]", "application/json", "broken"),
+        (b" ", "application/json", "broken"),
+        (b"9" * 5_000, "application/json", "broken"),
+        (b"[" * 65 + b"]" * 65, "application/json", "too deep"),
+        (b"[" * 100_000 + b"]" * 100_000, "application/json", "too deep|broken"),
+        (b'{"a":' * 70 + b"1" + b"}" * 70, "application/json", "too deep"),
+        (b'"' + b"x" * MAX_REPLY_BYTES + b'"', "application/json", "too large"),
+        (b"x" * (MAX_REPLY_BYTES + 1), "text/plain", "too large"),
+    ],
+)
+def test_what_is_doubtful_is_repeated_then_unknown(body, media_type, words):
+    """A web page, or JSON that is broken, too deep or large, is repeated under the key, then an unknown outcome."""
+    doubtful = reply(200, body, content_type=media_type)
+    operation = start(max_retries=1)
+    played = play(operation, event=[doubtful, doubtful])
+    first, second = played.of("event")
+    assert (first.body, first.headers["x-idempotency-key"]) == (second.body, second.headers["x-idempotency-key"])
+    error = error_of(operation)
+    assert type(error) is FlowFlexOutcomeUnknownError
+    assert re.search(words, error.message)
+    assert len(error.message) < 400
+    assert error.snapshot is not None
+    again = start(max_retries=1)
+    play(again, event=[doubtful])
+    assert again.result().response == {"status": "accepted", "eventId": "evt_1"}
+
+
+def test_the_bounds_of_a_reply_are_kept_exactly():
+    """JSON of exactly a megabyte and of exactly 64 levels is read."""
+    for body in (b'"' + b"x" * (MAX_REPLY_BYTES - 2) + b'"', b"[" * 64 + b"]" * 64):
+        operation = start(max_retries=0)
+        play(operation, event=[reply(200, body, content_type="application/json")])
+        assert operation.result().response == json.loads(body)
+    wide = b"[" + b"[]," * 1000 + b"[]]"
+    operation = start(max_retries=0)
+    play(operation, event=[reply(200, wide, content_type="application/json")])
+    assert operation.result().response == json.loads(wide)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_any_2xx_of_storage_is_stored(status):
+    """Storage may say what it likes with a 2xx, but for a web page."""
+    for body, media_type in ((b"", ""), (b"<ok/>", "application/xml"), (b'{"Key":"x"}', "application/json")):
+        operation = upload(max_retries=0)
+        play(operation, put=[reply(status, body, content_type=media_type)])
+        assert operation.result().startswith("asset_")
+
+
+def test_a_web_page_is_not_stored():
+    """A captive portal's page in answer to a PUT stores nothing: it is repeated, then told, and no event goes out."""
+    operation = start({"a": file("a.pdf")}, max_retries=1)
+    played = play(operation, put=[reply(200, PAGE, content_type="text/html")] * 2)
+    assert len(played.of("put")) == 2
+    assert played.of("event") == []
+    assert "web page" in error_of(operation).message
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "assetId"),
+        ({"uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": None, "uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": "", "uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": 7, "uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": ["x"], "uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": "a\nb", "uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": "x" * 5_000, "uploadUrl": UPLOAD_URL}, "assetId"),
+        ({"assetId": "asset_1"}, "uploadUrl"),
+        ({"assetId": "asset_1", "uploadUrl": ""}, "uploadUrl"),
+        ({"assetId": "asset_1", "uploadUrl": {}}, "uploadUrl"),
+        ({"assetId": "asset_1", "uploadUrl": "ftp://s.test/x"}, "uploadUrl"),
+        ({"assetId": "asset_1", "uploadUrl": "/relative?token=x"}, "uploadUrl"),
+        ({"assetId": "asset_1", "uploadUrl": "http://s.test/x"}, "uploadUrl is plain http to s.test"),
+        ({"assetId": "asset_1", "uploadUrl": "http://127.0.0.1/x"}, "uploadUrl is plain http"),
+        ({"assetId": "asset_1", "uploadUrl": "https://u:p@s.test/x"}, "uploadUrl has a user name"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x y"}, "uploadUrl holds a blank"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x\r\nX: y"}, "uploadUrl holds"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/../x"}, "uploadUrl has a dot segment"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x#f"}, "uploadUrl has a fragment"),
+        ({"assetId": "asset_1", "uploadUrl": UPLOAD_URL, "token": 7}, "token"),
+        ([], "not an object"),
+        ("asset_1", "not an object"),
+        (None, "not an object"),
+    ],
+)
+def test_a_malformed_upload_url_reply_is_a_clear_error(body, words):
+    """A 200 without what it should hold is told at once, whatever is missing or wrong, and without the URL."""
+    operation = start({"doc": file("a.pdf")})
+    played = play(operation, url=[reply(200, body)])
+    error = error_of(operation)
+    assert len(played.requests) == 1
+    assert error.message.startswith("doc: 'a.pdf': the upload URL was not granted: ")
+    assert words in error.message
+    assert error.status == 200
+    assert "token=x" not in error.message
+    assert_silent(error)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", PAGE, b"[" * 99_999, b"\xff"])
+def test_an_unreadable_upload_url_reply_is_repeated(body):
+    """A reply that is no JSON came from something in between: it is asked for again."""
+    operation = upload(max_retries=1)
+    assert len(play(operation, url=[reply(200, body, content_type="application/json")]).of("upload-url")) == 2
+    assert operation.result()
+    assert "the reply was" in failed(upload(max_retries=0), url=[reply(200, body)]).message
+
+
+def test_the_token_is_optional():
+    """An upload URL may come with a token, with null or with none."""
+    for token, expected in ((UPLOAD_TOKEN, {"token": UPLOAD_TOKEN}), (None, {})):
+        operation = CreateUploadUrl.start(connection(), filename="a.pdf", mime="application/pdf", key="k")
+        play(operation, url=[grant("asset_1", UPLOAD_URL, token)])
+        assert operation.result() == {"assetId": "asset_1", "uploadUrl": UPLOAD_URL} | expected
+    play(operation := upload(), url=[reply(200, {"assetId": "asset_1", "uploadUrl": UPLOAD_URL, "token": None})])
+    assert operation.result() == "asset_1"
+
+
+# Replies that say no
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence", "code"),
+    [
+        ({"error": "No such thing", "code": "NOT_FOUND"}, "No such thing", "NOT_FOUND"),
+        ({"message": "No such thing", "name": "NotFound"}, "No such thing", "NotFound"),
+        ({"error": "First", "message": "second", "code": "A", "name": "B"}, "First", "A"),
+        ({"error": {"message": "Inner", "code": "IN"}}, "Inner", "IN"),
+        ({"error": {"message": "Inner", "name": "In"}, "statusCode": 400}, "Inner", "In"),
+        ({"message": {"message": "Inner", "code": "IN"}}, "Inner", "IN"),
+        ({"error": {"message": "Inner"}, "code": "OUTER"}, "Inner", "OUTER"),
+        ({"error": None, "message": "m"}, "m", None),
+        ({"error": "", "message": "m", "code": ""}, "m", None),
+        ({"error": ["x"], "message": "m", "code": {"a": 1}}, "m", None),
+        ({"error": True, "code": 42}, None, "42"),
+        ({}, None, None),
+        ({"other": 1}, None, None),
+        ([1], None, None),
+        ("words", None, None),
+    ],
+)
+def test_error_bodies(body, sentence, code):
+    """`error` or `message` is the sentence, `code` or `name` the code, flat or in an object; details are the body."""
+    for media_type in ("application/json", "application/problem+json"):
+        error = failed(start(), event=[reply(422, body, content_type=media_type)])
+        assert type(error) is FlowFlexError
+        assert (error.status, error.code, error.details) == (422, code, body)
+        told = sentence or "the server answered 422"
+        assert error.message.startswith(f"event 'invoice.created' was not accepted: {told}")
+        assert "{" not in error.message
+        assert "422" in error.message
+
+
+@pytest.mark.parametrize(
+    "body", [b"Bad Gateway", PAGE, b"{", b"\xff\xfe", b"", b"[" * 99_999, b"x" * (MAX_REPLY_BYTES + 1)]
+)
+@pytest.mark.parametrize("media_type", ["text/html", "application/json", ""])
+def test_error_bodies_that_are_not_json(body, media_type):
+    """Anything else becomes details as text, of which only the beginning is kept."""
+    error = failed(start(), event=[reply(400, body, content_type=media_type)])
+    assert error.message == "event 'invoice.created' was not accepted: the server answered 400"
+    assert isinstance(error.details, str)
+    assert len(error.details) <= 2_000
+    assert error.details == body.decode(errors="replace")[:2_000]
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "X-Request-Id", "request-id", "x-amz-request-id"])
+def test_the_request_id_is_read_from_a_header(name):
+    """The server's id of a request is told, whichever of the usual headers it stands in."""
+    error = failed(start(), event=[reply(400, {"requestId": "req_body"}, **{name: "req_header"})])
+    assert error.request_id == "req_header"
+
+
+@pytest.mark.parametrize("odd", ["", "a\x1bb", "a\nb", "x" * 50_000, 7, None, ["x"], {}])
+def test_an_odd_request_id_is_short_and_printable(odd):
+    """However odd the request id is, in a header or in the body, what is told of it is one short printable word."""
+    for script in (reply(400, {"requestId": odd}), reply(400, {}, x_request_id=str(odd))):
+        found = failed(start(), event=[script]).request_id
+        assert found is None or (found.isprintable() and 0 < len(found) <= 300)
+
+
+S3 = (
+    b'<?xml version="1.0"?>\n<Error><Code>SignatureDoesNotMatch</Code><Message>The signature does not match</Message>'
+    b"<StringToSign>AWS4 SIGNATURESIGNATURE</StringToSign><SignatureProvided>SIGNATURESIGNATURE</SignatureProvided>"
+    b"<RequestId>4442587FB7D0A2F9</RequestId></Error>"
+)
+
+
+def test_storage_xml_is_parsed_and_never_kept():
+    """Of an XML reply only code, message and request id are told: the rest holds the string that was signed."""
+    error = failed(start({"a": file("a.pdf")}), put=[reply(403, S3, content_type="application/xml")])
+    assert (error.status, error.code, error.request_id) == (403, "SignatureDoesNotMatch", "4442587FB7D0A2F9")
+    assert error.details == {"code": "SignatureDoesNotMatch", "message": "The signature does not match"}
+    assert "The signature does not match (403 SignatureDoesNotMatch)" in error.message
+    assert "StringToSign" not in repr(vars(error))
+    assert_silent(error)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"nonsense SIGNATURESIGNATURE", b"<Error/>", b"\xff", b'{"statusCode":"x"}', b"{" * 99_999],
+)
+def test_storage_replies_of_any_form_are_told(body):
+    """A storage reply that says nothing readable is told by its status, and never kept raw."""
+    error = failed(start({"a": file("a.pdf")}), put=[reply(400, body)])
+    assert error.message == "a: 'a.pdf' was not stored: the server answered 400"
+    assert error.details == {"code": None, "message": None}
+
+
+# Secrets
+
+ECHOES = [
+    API_KEY,
+    API_SECRET,
+    f"Basic {BASIC_TOKEN}",
+    f"{API_KEY}:{API_SECRET}",
+    UPLOAD_URL,
+    f"url: /bucket/a%2Fb.pdf?X-Expires=7200&X-Signature={SIGNATURE} (Caused by",
+    f"X-Signature={SIGNATURE}",
+    SIGNATURE,
+    UPLOAD_TOKEN,
+    f"token={UPLOAD_TOKEN}",
+]
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("kind", ["connection", "timeout", "tls", "proxy", "protocol", "source"])
+def test_a_failure_that_repeats_a_secret_is_masked(echo, kind):
+    """Whatever a transport writes into a Failure of a put, no secret of the request is in the error."""
+    operation = start({"a": file("a.pdf")}, max_retries=0)
+    error = failed(operation, url=[grant("asset_1", UPLOAD_URL)], put=[fail(kind, f"it broke: {echo} so", sent=True)])
+    assert_silent(error)
+    assert "it broke" in error.message
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize("status", [400, 403, 409, 413, 500])
+def test_a_storage_reply_that_repeats_a_secret_is_masked(echo, status):
+    """Whatever storage repeats in XML, JSON, text or its request id, no secret is in the error."""
+    replies = [
+        f"<Error><Code>{echo}</Code><Message>no {echo}</Message><RequestId>{echo}</RequestId></Error>".encode(),
+        {"error": echo, "message": f"no {echo}", "code": echo, "token": echo},
+        echo.encode(),
+    ]
+    for body in replies:
+        operation = start({"a": file("a.pdf")}, max_retries=0)
+        put = reply(status, body, x_request_id=echo.replace(" ", ""))
+        assert_silent(failed(operation, url=[grant("asset_1", UPLOAD_URL)], put=[put]))
+
+
+@pytest.mark.parametrize("echo", [API_KEY, API_SECRET, f"Basic {BASIC_TOKEN}", f"{API_KEY}:{API_SECRET}", UPLOAD_URL])
+@pytest.mark.parametrize("leg", ["url", "event"])
+def test_an_api_reply_that_repeats_a_secret_is_masked(echo, leg):
+    """Whatever the API repeats, in any field, as a key, as text or as its request id, no secret is in the error."""
+    replies = [
+        {"error": f"no {echo}", "code": echo, "requestId": echo},
+        {"error": {"message": echo, "deep": [{"deeper": [echo]}]}},
+        {"message": "no", echo: echo},
+        f"{echo} is wrong".encode(),
+    ]
+    for body in replies:
+        script = {leg: [reply(401, body, x_request_id=echo.replace(" ", ""))]}
+        assert_silent(failed(start({"a": file("a.pdf")}), **script))
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_an_upload_url_in_an_error_reply_is_masked(status):
+    """An error reply that carries an upload URL and its token all the same does not put them into the error."""
+    body = {"error": "exists", "assetId": "asset_1", "uploadUrl": UPLOAD_URL, "token": UPLOAD_TOKEN}
+    error = failed(start({"a": file("a.pdf")}), url=[reply(status, body)])
+    assert_silent(error)
+    assert error.details["assetId"] == "asset_1"
+
+
+def test_a_decoded_signature_is_masked():
+    """Storage that repeats a part of the query without its percent-encoding is masked as well."""
+    url = "https://s.test/x?sig=SIGN%2FATURE%2BSIGN%3D"
+    body = b"<Error><Code>X</Code><Message>bad SIGN/ATURE+SIGN= here</Message></Error>"
+    error = failed(start({"a": file("a.pdf")}), url=[grant("asset_1", url)], put=[reply(403, body)])
+    assert "ATURE" not in repr(vars(error))
+
+
+@examples(150)
+@given(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=60),
+    st.integers(0, 2_100),
+    st.integers(1, 60),
+)
+def test_a_secret_across_a_cut_is_masked(secret, before, times):
+    """Wherever a long reply or message is cut, no half of a secret is left at its end."""
+    settings = Settings(api_key="key_1", api_secret=secret, integration_code="ic", base_url="https://h.test")
+    words = "~" * before + secret * times
+    for outcome in (
+        Response("event/1", 400, {"content-type": "text/plain"}, words.encode()),
+        Response("event/1", 400, {"content-type": "application/json"}, json.dumps({"error": words}).encode()),
+        Failure("event/1", "tls", words, False),
+    ):
+        operation = start_with(settings)
+        operation.advance(0.0)
+        operation.advance(0.0, outcome)
+        error = error_of(operation)
+        for shown in (error.message, str(error.details)):
+            assert secret[:7] not in shown.replace("[secret]", "") or secret[:7] in "~" * 7
+
+
+def start_with(settings):
+    """Start a send without files."""
+    return type(start()).start(settings, "e", idempotency_key="k")
+
+
+@pytest.mark.parametrize("leg", ["url", "put", "event"])
+def test_a_sentence_is_one_short_printable_line(leg):
+    """A sentence and a code that a server sends can neither flood nor steer a terminal or a log."""
+    hostile = "a\r\nFAKE LOG LINE\x1b[31m\u202e\x00" + "x" * 50_000
+    for body in (
+        {"error": hostile, "code": hostile},
+        {"message": hostile, "name": hostile},
+        {"error": {"message": hostile, "code": hostile}},
+        f"<Error><Code>{hostile}</Code><Message>{hostile}</Message></Error>".encode(),
+        hostile.encode(),
+    ):
+        error = failed(start({"a": file("a.pdf")}), **{leg: [reply(403, body)]})
+        assert error.message.isprintable()
+        assert len(error.message) <= 1_000
+        assert error.code is None or (error.code.isprintable() and len(error.code) <= 300)
+
+
+def test_a_failure_is_one_short_printable_line():
+    """What a transport says is shortened to one printable line, and an empty message is told by its kind."""
+    hostile = "a\r\nFAKE\x1b[31m\u202e\ud800" + "x" * 50_000
+    message = failed(start(max_retries=0), event=[fail("protocol", hostile)]).message
+    assert message.isprintable()
+    assert len(message) <= 500
+    assert "protocol" in failed(start(max_retries=0), event=[fail("protocol", "")]).message
+
+
+# Anything at all
+
+statuses = st.integers(100, 599) | st.sampled_from([0, -1, 99, 600, 999, 10**9])
+header_names = st.sampled_from(
+    ["content-type", "retry-after", "date", "x-should-retry", "x-request-id", "location"]
+) | st.text(max_size=5)
+header_values = st.sampled_from(
+    ["application/json", "text/html", "application/xml", "0", "5", "false", "Wed, 21 Oct 2015"]
+) | st.text(max_size=12)
+bodies = (
+    st.binary(max_size=40)
+    | json_values.map(lambda value: json.dumps(value).encode())
+    | st.fixed_dictionaries(
+        {},
+        optional=dict.fromkeys(
+            ("error", "message", "code", "name", "statusCode", "requestId", "assetId", "uploadUrl", "token"),
+            json_values,
+        ),
+    ).map(lambda value: json.dumps(value).encode())
+    | st.lists(
+        st.sampled_from([b"<Code>", b"</Code>", b"<Message>", b"x", b"</Message>", b"Duplicate", b"expired"])
+    ).map(b"".join)
+)
+outcomes = st.tuples(statuses, st.lists(st.tuples(header_names, header_values), max_size=3), bodies) | st.tuples(
+    st.sampled_from(["connection", "timeout", "tls", "proxy", "protocol", "source", "other"]),
+    st.text(max_size=20),
+    st.booleans(),
+)
+
+
+@examples(250)
+@given(st.lists(outcomes, max_size=6))
+def test_any_reply_is_judged(drawn: list[Any]):
+    """Whatever replies come, in any leg, a send ends with a result or a FlowFlexError and raises nothing on its way."""
+    left = iter(drawn)
+
+    def answer(request):
+        outcome = next(left, None)
+        if outcome is None:
+            return reply(200)(request) if request.method == "PUT" else grant()(request)
+        first, second, third = outcome
+        if third is True or third is False:
+            return Failure(request.id, first, second, third)
+        return Response(request.id, first, second, third)
+
+    operation = start({"a": file("a.pdf")})
+    play(operation, url=[answer] * 20, put=[answer] * 20, event=[answer] * 20)
+    try:
+        assert operation.result().uploaded_assets
+    except FlowFlexError as error:
+        message = error.message
+    else:
+        message = "it arrived"
+    assert message.isprintable()
