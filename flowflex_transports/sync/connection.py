@@ -142,9 +142,10 @@ class Connection(HTTPConnection):
             if not reply.isclosed():
                 self.hang_up()
             return Response(request_id, reply.status, tuple(reply.headers.items()), body)
-        except http.client.IncompleteRead:
-            raise Trouble("connection", "the connection was closed before the reply was whole") from None
-        except (http.client.HTTPException, ValueError):
+        except (http.client.HTTPException, ValueError) as error:
+            # A chunk without a readable size is an IncompleteRead to http.client as well.
+            if isinstance(error, http.client.IncompleteRead) and self.line.has_ended:
+                raise Trouble("connection", "the connection was closed before the reply was whole") from None
             raise Trouble("protocol", "the reply is not HTTP/1.1") from None
 
     def hang_up(self) -> None:

@@ -74,6 +74,7 @@ class Line:
         self._received = bytearray()
         self._lock = threading.Lock()
         self._abandoned = False
+        self.has_ended = False  # the peer sends nothing more
         self.allow(0.0, 0.0)
 
     def allow(self, silence: float, total: float) -> None:
@@ -194,6 +195,7 @@ class Line:
         except OSError as error:
             raise Trouble.of(error) from None
         self._received += data
+        self.has_ended = not data
         return bool(data)
 
     def _hears_reply(self) -> bool:
