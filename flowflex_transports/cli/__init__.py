@@ -16,6 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from flowflex_core.errors import (
     FlowFlexConfigError,
@@ -60,5 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(sentence: str, code: int) -> int:
     """Print one line: a server's words may hold line breaks, or codes that a terminal would obey."""
     line = "".join(character if character.isprintable() else " " for character in sentence)
-    print(f"flowflex: {' '.join(line.split())}", file=sys.stderr)
+    with suppress(OSError):  # with stderr closed, the exit code tells
+        print(f"flowflex: {' '.join(line.split())}", file=sys.stderr)
     return code

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import Any
 
 from flowflex_core.address import AddressError, parse
 from flowflex_core.errors import FlowFlexConfigError
@@ -29,7 +30,7 @@ def serve(options: argparse.Namespace) -> None:
     given = {"api_key": options.api_key, "api_secret": options.api_secret, "integration_code": options.integration}
     chosen = {name: value for name, value in given.items() if value is not None}
     fake = FakeFlowFlex(host=options.host, port=options.port, clock=Clock(rate=1), **chosen)
-    Settings(**fake.client_options)  # refuses what no client could send
+    _check_usable(fake.client_options)
     try:
         fake.start()
     except OSError as error:
@@ -42,6 +43,11 @@ def serve(options: argparse.Namespace) -> None:
         ended.wait()
     finally:
         fake.stop()
+
+
+def _check_usable(options: dict[str, Any]) -> None:
+    """Refuse what no client could send, such as a key with a colon."""
+    Settings(**options)
 
 
 def _check_host(host: str) -> None:

@@ -17,8 +17,8 @@ _EMPTY = object()
 
 # One step of a payload path: [0], ["any key"], or a plain key, after a dot unless it is the first.
 _STEP = re.compile(
-    r"""\[(?P<index>[0-9]{1,9})\] | \[(?P<quoted>"(?:[^"\\]|\\.)*")\] | (?P<dot>\.)?(?P<plain>[^]["'\\.=\s]+)""",
-    re.VERBOSE | re.ASCII,
+    r"""\[(?P<index>[0-9]{1,9})\] | \[(?P<quoted>"(?:[^"\\]|\\.)*")\] | (?P<dot>\.)?(?P<plain>[^]["=.]+)""",
+    re.VERBOSE | re.DOTALL,
 )
 
 

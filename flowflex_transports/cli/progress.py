@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from flowflex_core.files import FileRef
@@ -48,6 +48,7 @@ def _lines() -> "OnProgress":
             whole.discard(ref)  # an upload that starts anew is told again
         elif ref not in whole:
             whole.add(ref)
-            print(f"sent {ref.filename} ({total:,} bytes)", file=sys.stderr)
+            with suppress(OSError):  # stderr was closed: whoever read it has left, and the send goes on
+                print(f"sent {ref.filename} ({total:,} bytes)", file=sys.stderr)
 
     return on_progress

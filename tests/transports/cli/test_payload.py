@@ -35,6 +35,7 @@ def _shape(value):
         (None, ['["a=b \\"c\\""]=x.pdf'], {'a=b "c"': "<x.pdf>"}),
         (None, ["a=b=c.pdf"], {"a": "<b=c.pdf>"}),
         (None, ["größe=x.pdf"], {"größe": "<x.pdf>"}),
+        (None, ["it's a key=x.pdf"], {"it's a key": "<x.pdf>"}),
         (
             '{"a": {"b": 1}, "g": [1]}',
             ["a.c=x.pdf", "g[1]=y.pdf"],
@@ -71,7 +72,6 @@ def test_data_and_files_make_the_payload(data, files, payload):
         (None, ["a[-1]=x.pdf"], "is not PAYLOAD.PATH=FILE"),
         (None, ["a[0]b=x.pdf"], "is not PAYLOAD.PATH=FILE"),
         (None, ["[0]=x.pdf"], "is not PAYLOAD.PATH=FILE"),
-        (None, ["a b=x.pdf"], "is not PAYLOAD.PATH=FILE"),
         (None, ['a["\\q"]=x.pdf'], "is not a JSON string"),
         (None, ["a[1]=x.pdf"], "--file a[1]: a has only 0 items"),
         (None, ["a=x.pdf", "a=y.pdf"], "--file a: there is a file already"),
