@@ -1,18 +1,18 @@
-"""`AsyncFlowFlex`, the trio client: the loop that drives an operation of the core, and the face that callers see."""
+"""`AsyncFlowFlex`: the client for trio."""
 
-import math
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+import os
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import trio
 
 from flowflex_core import (
     FileRef,
+    FlowFlexConfigError,
     Operation,
-    Outcome,
-    Request,
     SendEventResult,
     UploadUrl,
     checks,
@@ -21,24 +21,22 @@ from flowflex_core import (
 )
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.settings import Default
-from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
-    Clock,
     Event,
     OnProgress,
     Progress,
     SendOutcome,
-    log_outcome,
     prepare_resume,
     prepare_send,
     prepare_upload,
     prepare_upload_url,
-    source_failure,
 )
 from flowflex_transports.environment import settings_from_environment
 from flowflex_transports.protocols import AsyncTransport
-from flowflex_transports.trio.causes import single_cause
-from flowflex_transports.trio.source import is_in_memory, opened
+from flowflex_transports.trio.many import send_many
+from flowflex_transports.trio.run import Run
+from flowflex_transports.trio.source import is_in_memory
 from flowflex_transports.trio.transport import TrioTransport
 
 T = TypeVar("T")
@@ -62,7 +60,10 @@ class AsyncFlowFlex:
         max_retries: How often each request is repeated.
         max_parallel_uploads: How many files of one call are on their way at the same time.
         default: Called with a payload value of an unknown type; returns one that can be encoded.
-        transport: Performs the requests; by default a `TrioTransport`. One that is given stays its giver's to close.
+        ssl_context: What TLS trusts; by default the system's authorities, or those of `SSL_CERT_FILE`.
+        ca_file: A file of certificates to trust in place of those.
+        proxy: `http://[user:password@]host[:port]`; by default what `HTTPS_PROXY` and `NO_PROXY` say.
+        transport: Performs the requests in place of `TrioTransport`; whoever gives it closes it.
 
     Raises:
         FlowFlexConfigError: An argument is missing or wrong; the message names it.
@@ -81,6 +82,9 @@ class AsyncFlowFlex:
         max_retries: int = 2,
         max_parallel_uploads: int = 16,
         default: Default | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        ca_file: "str | os.PathLike[str] | None" = None,
+        proxy: str | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         self._settings = settings_from_environment(
@@ -95,8 +99,15 @@ class AsyncFlowFlex:
             max_parallel_uploads=max_parallel_uploads,
             default=default,
         )
-        self._owns_transport = transport is None
-        self._transport: AsyncTransport = TrioTransport() if transport is None else transport
+        ways = {"ssl_context": ssl_context, "ca_file": ca_file, "proxy": proxy}
+        for name, value in ways.items():
+            if transport is not None and value is not None:
+                raise FlowFlexConfigError(f"transport takes the place of {name}: give one of the two")
+        self._given = transport
+        self._transport: AsyncTransport = (
+            TrioTransport(ssl_context=ssl_context, ca_file=ca_file, proxy=proxy) if transport is None else transport
+        )
+        self._closed = False
 
     file = staticmethod(file)
 
@@ -128,6 +139,7 @@ class AsyncFlowFlex:
             FlowFlexOutcomeUnknownError: The event may have arrived; `resume` its `.snapshot`.
             FlowFlexError: The event was not accepted.
         """
+        self._check_open()
         settings = self._settings.replace(
             timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
         )
@@ -136,7 +148,7 @@ class AsyncFlowFlex:
             lambda: prepare_send(settings, event, encoded, idempotency_key),
             in_memory=all(is_in_memory(ref) for ref in encoded.files),
         )
-        await self._drive(operation, sources, on_progress)
+        await self._run(operation, sources, on_progress)
         return operation.result()
 
     async def resume(
@@ -154,11 +166,12 @@ class AsyncFlowFlex:
             FlowFlexConfigError: The text is no snapshot, or one of a send to another `base_url` or integration.
             FlowFlexError: As `send_event` does.
         """
+        self._check_open()
         settings = self._settings.replace(
             timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
         )
         operation, sources = await _prepared(lambda: prepare_resume(settings, snapshot), in_memory=False)
-        await self._drive(operation, sources, on_progress)
+        await self._run(operation, sources, on_progress)
         return operation.result()
 
     async def upload_file(self, ref: FileRef, *, on_progress: OnProgress | None = None) -> str:
@@ -167,10 +180,11 @@ class AsyncFlowFlex:
         Raises:
             FlowFlexUploadError: The file cannot be read, or was not stored.
         """
+        self._check_open()
         operation, sources = await _prepared(
             lambda: prepare_upload(self._settings, ref), in_memory=isinstance(ref, FileRef) and is_in_memory(ref)
         )
-        await self._drive(operation, sources, on_progress)
+        await self._run(operation, sources, on_progress)
         return operation.result()
 
     async def create_upload_url(self, *, filename: str, mime: str, size: int | None = None) -> UploadUrl:
@@ -181,49 +195,33 @@ class AsyncFlowFlex:
         Raises:
             FlowFlexUploadError: The name, type or size is one that FlowFlex would refuse.
         """
+        self._check_open()
         operation = prepare_upload_url(self._settings, filename=filename, mime=mime, size=size)
-        await self._drive(operation, Sources({}), None)
+        await self._run(operation, Sources({}), None)
         return operation.result()
 
-    @asynccontextmanager
-    async def send_many(
+    def send_many(
         self, events: Iterable[Event] | AsyncIterable[Event], *, concurrency: int = 4
-    ) -> AsyncGenerator[AsyncIterator[SendOutcome]]:
-        """Send events as they come, `concurrency` at the same time; their outcomes are iterated over as they end.
+    ) -> AbstractAsyncContextManager[AsyncIterator[SendOutcome]]:
+        """Send events, `concurrency` at the same time, and give the outcome of each as it ends: a result or an error.
 
             async with client.send_many(events) as outcomes:
                 async for outcome in outcomes: ...
 
-        An event is taken from `events` only once it can be sent. A failure is an outcome with an `error`. To leave
-        the block early cancels what is under way.
+        An event is taken from `events` only once it can be sent. To leave the block cancels what is under way.
         """
+        self._check_open()
         checks.whole_number(concurrency, "concurrency", least=1)
-        queue = _Queue(events)
-        into, outcomes = trio.open_memory_channel[SendOutcome](0)
 
-        async def work(into: trio.MemorySendChannel[SendOutcome]) -> None:
-            async with into:
-                while (taken := await queue.take()) is not None:
-                    await into.send(await self._outcome(*taken))
+        async def send(event: Event) -> SendEventResult:
+            return await self.send_event(event.event, payload=event.payload, idempotency_key=event.idempotency_key)
 
-        theirs: Exception | None = None
-        with single_cause():
-            async with outcomes, trio.open_nursery() as nursery:
-                async with into:
-                    for _ in range(concurrency):
-                        nursery.start_soon(work, into.clone())
-                try:
-                    yield outcomes
-                except Exception as error:
-                    # What the caller's block raises, perhaps a group, is the caller's and passes as it is.
-                    theirs = error
-                nursery.cancel_scope.cancel()
-        if theirs is not None:
-            raise theirs
+        return send_many(send, events, concurrency)
 
     async def aclose(self) -> None:
-        """Close every connection. Closing twice is nothing."""
-        if self._owns_transport:
+        """Close the connections; a transport that was given is its giver's. Closing twice is nothing."""
+        self._closed = True
+        if self._given is None:
             await self._transport.aclose()
 
     async def __aenter__(self) -> Self:
@@ -234,70 +232,18 @@ class AsyncFlowFlex:
     ) -> None:
         await self.aclose()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise FlowFlexConfigError("a client holds credentials and connections: make it anew in each process")
+
     def __repr__(self) -> str:
         return f"AsyncFlowFlex({self._settings.base_url!r}, integration_code={self._settings.integration_code!r})"
 
-    async def _outcome(self, index: int, event: Event) -> SendOutcome:
-        try:
-            result = await self.send_event(event.event, payload=event.payload, idempotency_key=event.idempotency_key)
-        except Exception as error:
-            return SendOutcome(index, event, None, error)
-        return SendOutcome(index, event, result, None)
+    async def _run(self, operation: Operation, sources: Sources, on_progress: OnProgress | None) -> None:
+        await Run(operation, sources, Progress(on_progress), self._transport).to_end()
 
-    async def _drive(self, operation: Operation, sources: Sources, on_progress: OnProgress | None) -> None:
-        progress = Progress(on_progress)
-
-        async def perform(request: Request) -> Outcome:
-            if isinstance(request.body, bytes):
-                return await self._transport.perform(request, request.body)
-            begun = False
-            try:
-                async with opened(sources, request.body, progress) as source:
-                    try:
-                        return await self._transport.perform(request, source)
-                    finally:
-                        begun = source.begun
-            except SourceError as error:
-                return source_failure(request, error, sent=begun)
-
-        with single_cause():
-            async with trio.open_nursery() as nursery:
-                await _Loop(operation, perform, nursery).run()
-
-
-class _Loop:
-    """Drives one operation: a task for each request, which performs it and then advances; and a timer."""
-
-    def __init__(
-        self, operation: Operation, perform: Callable[[Request], Awaitable[Outcome]], nursery: trio.Nursery
-    ) -> None:
-        self._operation = operation
-        self._perform = perform
-        self._nursery = nursery
-        self._clock = Clock(trio.current_time)
-        self._timer = trio.CancelScope()
-
-    async def run(self) -> None:
-        """Advance whenever the timer goes off, until the operation is done, which cancels the nursery."""
-        while True:
-            with trio.CancelScope() as self._timer:
-                self._advance()
-                await trio.sleep_forever()
-
-    def _advance(self, *outcomes: Outcome) -> None:
-        turn = self._operation.advance(self._clock.now(), *outcomes)
-        if turn.done:
-            self._nursery.cancel_scope.cancel()
-            return
-        self._timer.deadline = math.inf if turn.wait is None else trio.current_time() + turn.wait
-        for request in turn.requests:
-            self._nursery.start_soon(self._attempt, request)
-
-    async def _attempt(self, request: Request) -> None:
-        start = trio.current_time()
-        outcome = await self._perform(request)
-        log_outcome(request, outcome, trio.current_time() - start)
-        self._advance(outcome)
+    def _check_open(self) -> None:
+        if self._closed:
+            raise FlowFlexConfigError("the client is closed: make a new one")
 
 
 async def _prepared(prepare: Callable[[], T], *, in_memory: bool) -> T:
@@ -306,22 +252,3 @@ async def _prepared(prepare: Callable[[], T], *, in_memory: bool) -> T:
     To measure a one-shot stream reads it, perhaps for ever: a cancel does not wait for that thread.
     """
     return prepare() if in_memory else await trio.to_thread.run_sync(prepare, abandon_on_cancel=True)
-
-
-class _Queue:
-    """Takes events from what the caller gave, one at a time, and numbers them."""
-
-    def __init__(self, events: Iterable[Event] | AsyncIterable[Event]) -> None:
-        self._events = aiter(events) if isinstance(events, AsyncIterable) else iter(events)
-        self._turn = trio.Lock()
-        self._taken = 0
-
-    async def take(self) -> tuple[int, Event] | None:
-        """Return the next event with its number, or None after the last."""
-        async with self._turn:
-            if isinstance(self._events, AsyncIterator):
-                event = await anext(self._events, None)
-            else:
-                event = next(self._events, None)
-            self._taken += 1
-            return None if event is None else (self._taken - 1, event)

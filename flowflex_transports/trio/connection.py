@@ -14,7 +14,7 @@ import trio
 from flowflex_core.messages import MAX_REPLY_BYTES, Request, Response
 from flowflex_transports.protocols import AsyncSource
 from flowflex_transports.trio.causes import single_cause
-from flowflex_transports.trio.wire import NothingYet, Wire
+from flowflex_transports.trio.line import Line, NothingYet
 
 # Room for 150 long headers; h11's own bound is 16 KiB.
 _MOST_HEAD_BYTES = 262_144
@@ -45,13 +45,13 @@ class Connection:
     """A connected stream that speaks HTTP/1.1.
 
     Attributes:
-        wire: The socket at the bottom.
-        stream: The wire, or TLS over it.
+        line: The socket at the bottom.
+        stream: The line, or TLS over it.
         reusable: Whether the last exchange left the connection fit for another.
     """
 
-    def __init__(self, wire: Wire, stream: trio.abc.Stream) -> None:
-        self.wire = wire
+    def __init__(self, line: Line, stream: trio.abc.Stream) -> None:
+        self.line = line
         self.stream = stream
         self.reusable = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
@@ -63,14 +63,14 @@ class Connection:
     @property
     def sent(self) -> bool:
         """Whether any byte of the present request has left."""
-        return self._bytes_sent_before is not None and self.wire.bytes_sent > self._bytes_sent_before
+        return self._bytes_sent_before is not None and self.line.bytes_sent > self._bytes_sent_before
 
     async def is_alive(self) -> bool:
         """Whether the idle connection is still open, and silent: bytes that nobody asked for would be the next reply.
 
         Under TLS a session ticket may lie there, which is neither; hence the read through the stream.
         """
-        self.wire.patient = False
+        self.line.patient = False
         try:
             await self.stream.receive_some()
         except NothingYet:
@@ -78,7 +78,7 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return False
         finally:
-            self.wire.patient = True
+            self.line.patient = True
         return False
 
     async def exchange(
@@ -113,15 +113,15 @@ class Connection:
 
     def _begin(self) -> None:
         self.reusable = False
-        self._bytes_sent_before = self.wire.bytes_sent
+        self._bytes_sent_before = self.line.bytes_sent
         self._head = None
         self._informational = 0
 
     def _finish(self) -> None:
         idle = self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
-        if idle and not self.wire.dropped and not self._ended and not self._http.trailing_data[0]:
+        if idle and not self.line.dropped and not self._ended and not self._http.trailing_data[0]:
             self._http.start_next_cycle()
-            self.wire.muted = False
+            self.line.muted = False
             self._bytes_sent_before = None
             self.reusable = True
 
@@ -130,7 +130,7 @@ class Connection:
         return self._http.send(h11.Request(method=method, target=target, headers=encoded)) or b""
 
     async def _send_body(self, body: bytes | AsyncSource) -> None:
-        """Send the body; stop where the wire falls mute, because a final reply has come or the send broke."""
+        """Send the body; stop where the line falls mute, because a final reply has come or the send broke."""
         if isinstance(body, bytes):
             await self._send_chunk(body)
         else:
@@ -138,13 +138,13 @@ class Connection:
         try:
             self._http.send(h11.EndOfMessage())
         except h11.LocalProtocolError:
-            if not self.wire.muted:
+            if not self.line.muted:
                 raise WrongLength("the file source gave fewer bytes than its length") from None
 
     async def _send_source(self, source: AsyncSource) -> None:
         chunks = source.chunks()
         try:
-            while not self.wire.muted:
+            while not self.line.muted:
                 try:
                     chunk = await anext(chunks)
                 except StopAsyncIteration:
@@ -170,20 +170,20 @@ class Connection:
 
     @trio.lowlevel.enable_ki_protection
     async def _listen(self) -> None:
-        """Read while the body is being sent, and mute the wire once a final reply, or the end, has come.
+        """Read while the body is being sent, and mute the line once a final reply, or the end, has come.
 
         What goes wrong here goes wrong again in `_receive`, which reports it.
         """
-        self.wire.patient = False
+        self.line.patient = False
         try:
             with suppress(PeerClosed, h11.RemoteProtocolError, trio.BrokenResourceError):
                 while self._head is None:
-                    await self.wire.readable()
+                    await self.line.readable()
                     with suppress(NothingYet):
                         await self._receive_head()
-            self.wire.mute()
+            self.line.mute()
         finally:
-            self.wire.patient = True
+            self.line.patient = True
 
     async def _receive(self, request_id: str) -> Response:
         head = await self._receive_head()

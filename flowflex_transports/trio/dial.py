@@ -10,7 +10,7 @@ import trio
 from flowflex_core.address import Address
 from flowflex_transports.environment import Proxy
 from flowflex_transports.trio.connection import Connection, PeerClosed
-from flowflex_transports.trio.wire import Silence, Wire
+from flowflex_transports.trio.line import Line, Silence
 
 TLSContext = Callable[[], Awaitable[ssl.SSLContext]]
 
@@ -82,7 +82,7 @@ async def dial(route: Route, tls: TLSContext, silence: float) -> Connection:
         if address.scheme == "https":
             connection = await _secured(connection, address.host, await tls())
     except BaseException:
-        connection.wire.close()
+        connection.line.close()
         raise
     return connection
 
@@ -93,9 +93,9 @@ async def _connected(host: str, port: int, silence: float) -> Connection:
             stream = await trio.open_tcp_stream(host.strip("[]"), port)
     except trio.TooSlowError:
         raise Silence("no connection was made") from None
-    wire = Wire(stream)
-    wire.timeout = silence
-    return Connection(wire, wire)
+    line = Line(stream)
+    line.timeout = silence
+    return Connection(line, line)
 
 
 async def _secured(connection: Connection, host: str, context: ssl.SSLContext) -> Connection:
@@ -104,7 +104,7 @@ async def _secured(connection: Connection, host: str, context: ssl.SSLContext) -
     # https_compatible: servers end connections without a TLS goodbye; HTTP's own framing tells a cut reply.
     stream = trio.SSLStream(connection.stream, context, server_hostname=name, https_compatible=True)
     await stream.do_handshake()
-    return Connection(connection.wire, stream)
+    return Connection(connection.line, stream)
 
 
 async def _tunnel(connection: Connection, route: Route) -> None:

@@ -15,8 +15,8 @@ from flowflex_transports.protocols import AsyncSource
 from flowflex_transports.trio.causes import single_cause
 from flowflex_transports.trio.connection import Connection, PeerClosed, SourceFault, WrongLength
 from flowflex_transports.trio.dial import ProxyFault, Route, TLSContext, dial
+from flowflex_transports.trio.line import Silence
 from flowflex_transports.trio.pool import Plan, Pool
-from flowflex_transports.trio.wire import Silence
 
 _MOST_CONNECTIONS = 64
 # Enough for the parallel uploads of a client, to storage and API.
@@ -162,7 +162,7 @@ class _Connections:
         self._carry_out(self._pool.wanted(claim, route.key, trio.current_time()))
         await claim.granted.wait()
         while claim.connection is not None:
-            claim.connection.wire.timeout = silence
+            claim.connection.line.timeout = silence
             if await claim.connection.is_alive():
                 return claim.connection
             self._carry_out(self._pool.stale(claim, trio.current_time()))
@@ -184,11 +184,11 @@ class _Connections:
     def abandon(self) -> None:
         """Close the descriptors of a run or process that is not the present one."""
         for connection in self._pool.closed().close:
-            connection.wire.abandon()
+            connection.line.abandon()
 
     def _carry_out(self, plan: Plan[_Claim, Connection]) -> None:
         for connection in plan.close:
-            connection.wire.close()
+            connection.line.close()
         for claim, granted in plan.grants:
             claim.connection = granted
             claim.granted.set()

@@ -5,10 +5,14 @@ import io
 import json
 import logging
 import os
+import pickle
 import random
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -25,7 +29,7 @@ from flowflex_core import (
     file,
 )
 from flowflex_testing import AsyncMemoryTransport, FakeFlowFlex
-from flowflex_testing.faults import LoseReply, Reset, Status
+from flowflex_testing.faults import Delay, LoseReply, Reset, Status
 from flowflex_transports.calls import Event
 from flowflex_transports.trio.client import AsyncFlowFlex
 from tests.support.trio_peer import in_trio
@@ -237,6 +241,46 @@ async def test_a_given_transport_is_not_closed(memory):
     async with AsyncFlowFlex(**memory.client_options, transport=transport) as client:
         await client.send_event("e")
     assert transport.closed == 0
+
+
+@in_trio
+async def test_tls_options_are_the_transports(tmp_path):
+    """`ca_file` is trusted by the client's own transport, for the API and storage alike."""
+    with FakeFlowFlex(tls=True) as fake:
+        (tmp_path / "ca.pem").write_bytes(fake.ca_pem)
+        options: dict[str, Any] = {**fake.client_options, "ca_file": tmp_path / "ca.pem"}
+        async with AsyncFlowFlex(**options) as client:
+            await client.send_event("e", payload={"f": text()})
+    fake.assert_event("e", files={"f": b"x"})
+
+
+def test_a_transport_takes_no_options_for_another(memory):
+    """TLS and proxy are the given transport's own affair."""
+    with pytest.raises(FlowFlexConfigError, match="proxy"):
+        over_memory(memory, proxy="http://127.0.0.1:1")
+
+
+@in_trio
+async def test_a_closed_client_sends_nothing(memory):
+    """Every call on a closed client is one clear error."""
+    client = over_memory(memory)
+    await client.aclose()
+    for call in (
+        lambda: client.send_event("e"),
+        lambda: client.resume(""),
+        lambda: client.upload_file(text()),
+        lambda: client.create_upload_url(filename="a.pdf", mime="application/pdf"),
+    ):
+        with pytest.raises(FlowFlexConfigError, match="closed"):
+            await call()
+    with pytest.raises(FlowFlexConfigError, match="closed"):
+        client.send_many([])
+
+
+def test_a_client_is_not_pickled(memory):
+    """A pickle would hold the credentials."""
+    with pytest.raises(FlowFlexConfigError, match="credentials"):
+        pickle.dumps(over_memory(memory))
 
 
 # What is wrong is told before anything is sent
@@ -482,12 +526,14 @@ async def test_as_many_events_as_allowed_are_on_their_way(memory):
 @in_trio
 async def test_a_failure_is_an_outcome(memory):
     """One event that fails leaves the others alone."""
-    events = [Event("good"), Event("bad\n"), Event("good", {"f": file("/no/such.pdf")}), Event("good")]
+    no_such = Event("good", {"f": file("/no/such.pdf")})
+    events: list[Any] = [Event("good"), Event("bad\n"), no_such, Event("good"), "no event"]
     async with over_memory(memory).send_many(events) as outcomes:
         errors = {outcome.index: outcome.error async for outcome in outcomes}
     assert (errors[0], errors[3]) == (None, None)
     assert isinstance(errors[1], FlowFlexConfigError)
     assert isinstance(errors[2], FlowFlexUploadError)
+    assert isinstance(errors[4], FlowFlexConfigError)
     assert len(memory.events) == 2
 
 
@@ -525,21 +571,29 @@ async def test_what_the_block_raises_passes_as_it_is(error, memory):
     assert caught.value is error
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
 @in_trio
-async def test_what_the_events_raise_comes_out_alone(memory):
-    """An iterable that fails ends `send_many` with its own exception."""
+async def test_what_the_events_raise_comes_last(asynchronous, memory):
+    """An iterable that fails ends the iteration with its own exception, after the outcomes of what it gave before."""
+    seen: dict[int, Exception | None] = {}
 
     def events():
         yield Event("e")
+        yield Event("e")
         raise LookupError("the queue is gone")
 
+    async def asynchronous_events():
+        for event in events():
+            yield event
+
     async def block() -> None:
-        async with over_memory(memory).send_many(events()) as outcomes:
-            async for _ in outcomes:
-                pass
+        async with over_memory(memory).send_many(asynchronous_events() if asynchronous else events()) as outcomes:
+            async for outcome in outcomes:
+                seen[outcome.index] = outcome.error
 
     with pytest.raises(LookupError):
         await block()
+    assert seen == {0: None, 1: None}
 
 
 @in_trio
@@ -619,6 +673,35 @@ def open_files() -> set[str]:
     return {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
 
 
+@pytest.mark.parametrize(("operation", "idle"), [("upload-url", 0), ("put", 1)])
+def test_ctrl_c_comes_out_alone_and_closes_its_sockets(operation, idle, fake, opened, pdf):
+    """A KeyboardInterrupt while a request is in flight is raised at once, in no group; idle connections are kept."""
+    fake.faults.arm(operation, Delay(5))
+    client = AsyncFlowFlex(**fake.client_options)
+    still_open = None
+
+    async def press() -> None:
+        for _ in range(5000):
+            if any(request.operation == operation and request.status for request in fake.requests):
+                signal.raise_signal(signal.SIGINT)
+                return
+            await trio.sleep(0.001)
+
+    async def main() -> None:
+        nonlocal still_open
+        trio.lowlevel.spawn_system_task(press)
+        try:
+            await client.send_event("e", payload={"a": file(pdf)})
+        except KeyboardInterrupt:
+            still_open = len([stream for stream in opened if stream.socket.fileno() != -1])
+        await client.aclose()
+
+    start = time.monotonic()
+    trio.run(main)
+    assert still_open == idle
+    assert time.monotonic() - start < 1
+
+
 @in_trio
 async def test_a_cancel_does_not_wait_for_a_stream_that_gives_nothing(fake):
     """A one-shot stream that blocks while it is read does not hold the caller who cancels."""
@@ -689,7 +772,12 @@ def discarding(request, tmp_path):
 
 def measured(port, ca_file, *paths):
     command = [sys.executable, str(SUPPORT / "measured_upload.py"), port, ca_file, *map(str, paths)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=True, cwd=SUPPORT.parents[1], timeout=60)
+    # Counting lines would be measured along.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    root = SUPPORT.parents[1]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=root, env={**environment, "PYTHONPATH": str(root)}
+    )
     return json.loads(ran.stdout)
 
 
@@ -703,9 +791,11 @@ def large(tmp_path):
 @pytest.mark.slow
 def test_a_large_upload_does_not_stall_the_loop(discarding, large):
     """While 25 MB are sent, another task of the run is never late by more than a few milliseconds."""
-    # The best of three: what another process does to this one is not the client's doing.
-    stalls = [measured(*discarding, large)["stall"] for _ in range(3)]
-    assert min(stalls) < 0.01
+    stalls: list[float] = []
+    # What another process does to this one is not the client's doing: one quiet upload of five proves it.
+    while not stalls or (min(stalls) > 0.005 and len(stalls) < 5):
+        stalls.append(measured(*discarding, large)["stall"])
+    assert min(stalls) < 0.005
 
 
 @pytest.mark.slow

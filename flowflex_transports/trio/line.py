@@ -17,11 +17,11 @@ class Silence(Exception):
 
 
 class NothingYet(Exception):
-    """Nothing has arrived, and the wire was told not to wait."""
+    """Nothing has arrived, and the line was told not to wait."""
 
 
-class Wire(trio.abc.Stream):
-    """One TCP connection.
+class Line(trio.abc.Stream):
+    """A connected socket.
 
     Attributes:
         timeout: Seconds without a byte sent or received, while that is waited for, after which `Silence` is raised.
@@ -41,9 +41,9 @@ class Wire(trio.abc.Stream):
         self._sending: trio.CancelScope | None = None
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Send `data`, unless the wire is mute or falls mute meanwhile.
+        """Send `data`, unless the line is mute or falls mute meanwhile.
 
-        A send that breaks mutes the wire and raises nothing: the reason, or a whole reply, may still lie in the
+        A send that breaks mutes the line and raises nothing: the reason, or a whole reply, may still lie in the
         receive buffer, and an SSLStream would refuse to read on after an error.
         """
         left = memoryview(data)

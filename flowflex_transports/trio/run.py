@@ -1,0 +1,73 @@
+"""The loop: performs what an operation asks for, each request in a task of its own, until the operation is done."""
+
+import math
+
+import trio
+
+from flowflex_core import Operation, Outcome, Request
+from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.calls import Clock, Progress, log_outcome, source_failure
+from flowflex_transports.protocols import AsyncTransport
+from flowflex_transports.trio.causes import single_cause
+from flowflex_transports.trio.source import opened
+
+
+class Run:
+    """One run of one operation.
+
+    Args:
+        operation: What to advance until it is done.
+        sources: Its files.
+        progress: Told what is handed over of each file.
+        transport: Performs the requests.
+    """
+
+    def __init__(self, operation: Operation, sources: Sources, progress: Progress, transport: AsyncTransport) -> None:
+        self._operation = operation
+        self._sources = sources
+        self._progress = progress
+        self._transport = transport
+        # The loop's own time, which may be virtual.
+        self._clock = Clock(trio.current_time)
+        self._timer = trio.CancelScope()
+        self._nursery: trio.Nursery
+
+    async def to_end(self) -> None:
+        """Work until the operation is done; its result, or error, is then its own to tell.
+
+        Ends early, with nothing left in flight, by a cancel or by what a callback of the caller raised.
+        """
+        with single_cause():
+            async with trio.open_nursery() as self._nursery:
+                while True:
+                    with trio.CancelScope() as self._timer:
+                        self._advance()
+                        await trio.sleep_forever()
+
+    def _advance(self, *outcomes: Outcome) -> None:
+        turn = self._operation.advance(self._clock.now(), *outcomes)
+        if turn.done:
+            self._nursery.cancel_scope.cancel()
+            return
+        self._timer.deadline = math.inf if turn.wait is None else trio.current_time() + turn.wait
+        for request in turn.requests:
+            self._nursery.start_soon(self._attempt, request)
+
+    async def _attempt(self, request: Request) -> None:
+        start = trio.current_time()
+        outcome = await self._perform(request)
+        log_outcome(request, outcome, trio.current_time() - start)
+        self._advance(outcome)
+
+    async def _perform(self, request: Request) -> Outcome:
+        if isinstance(request.body, bytes):
+            return await self._transport.perform(request, request.body)
+        begun = False
+        try:
+            async with opened(self._sources, request.body, self._progress) as source:
+                try:
+                    return await self._transport.perform(request, source)
+                finally:
+                    begun = source.begun
+        except SourceError as error:
+            return source_failure(request, error, sent=begun)
