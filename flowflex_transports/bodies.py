@@ -13,7 +13,7 @@ import stat
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
@@ -135,10 +135,10 @@ def _measured(ref: FileRef, limit: int, expected: int | None) -> _Measured:
         raise SourceError(f"a file is given as a path, bytes or a binary file object, not {type(source).__name__}")
     if found.length > limit:
         raise SourceError(f"{name} is over the limit of {limit} bytes (max_file_bytes)")
-    if ref.size is not None and ref.size != found.length:
-        raise SourceError(f"{name} has {found.length} bytes, but size={ref.size} was given")
     if expected is not None and expected != found.length:
         raise SourceError(f"{name} has {found.length} bytes now, and had {expected} when the send began")
+    if ref.size is not None and ref.size != found.length:
+        raise SourceError(f"{name} has {found.length} bytes, but size={ref.size} was given")
     return found
 
 
@@ -174,7 +174,7 @@ class _Path:
         return cls(path, name, stamp[2], stamp)
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
+    def open(self) -> Generator[Source]:
         with _descriptor(self.path, self.name) as descriptor:
             if _stamp(descriptor) != self.stamp:
                 raise SourceError(f"{self.name} changed after it was measured")
@@ -189,7 +189,7 @@ class _Path:
 
 
 @contextmanager
-def _descriptor(path: "str | os.PathLike[Any]", name: str) -> Iterator[int]:
+def _descriptor(path: "str | os.PathLike[Any]", name: str) -> Generator[int]:
     # To open a pipe that nobody writes to would wait for ever, were it not for O_NONBLOCK.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     with _trouble_named(name):
@@ -220,7 +220,7 @@ class _Bytes:
             return cls(content, name, memoryview(content).nbytes)
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
+    def open(self) -> Generator[Source]:
         with _trouble_named(self.name):
             view = memoryview(self.content)
             # Only a view with gaps in it has to be copied whole.
@@ -299,7 +299,7 @@ class _Handle:
             return cls(readable, name, start, max(0, end - start), _handle_stamp(readable), shared)
 
     @contextmanager
-    def open(self) -> Iterator[Source]:
+    def open(self) -> Generator[Source]:
         if not self._still_same():
             raise SourceError(f"{self.name} changed after it was measured")
         yield _Opened(self.length, self.name, self._read, self._still_same)
@@ -341,7 +341,7 @@ def _handle_stamp(handle: Any) -> _Stamp | None:
 
 
 @contextmanager
-def _trouble_named(name: str) -> Iterator[None]:
+def _trouble_named(name: str) -> Generator[None]:
     """Turn whatever reading raises into a `SourceError`: the code of a file object may be anybody's."""
     try:
         yield

@@ -56,7 +56,6 @@ class Run:
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[Request] = deque()
         self._in_flight: dict[str, Request] = {}
-        self._waiting = 0
         self._helpers: list[threading.Thread] = []
         self._due: float | None = None
         self._end: float | None = None
@@ -112,11 +111,7 @@ class Run:
                     self._in_flight[request.id] = request
                     return request
                 else:
-                    self._waiting += 1
-                    try:
-                        self._changed.wait(None if self._due is None else self._due - now)
-                    finally:
-                        self._waiting -= 1
+                    self._changed.wait(None if self._due is None else self._due - now)
             return None
 
     def _perform(self, request: Request) -> Outcome:
@@ -148,19 +143,19 @@ class Run:
         self._due = None if turn.wait is None else now + turn.wait
         self._ready.extend(turn.requests)
         self._ended = self._ended or turn.done
-        # One request is for this very thread.
-        while len(self._ready) > self._waiting + 1 and self._spare.acquire(blocking=False):
+        while len(self._ready) > self._workers_at_hand() and self._spare.acquire(blocking=False):
             context = self._context.copy()
             helper = threading.Thread(target=context.run, args=(self._help,), name="flowflex-upload", daemon=True)
             self._helpers.append(helper)
-            self._waiting += 1
             helper.start()
         self._changed.notify_all()
 
+    def _workers_at_hand(self) -> int:
+        """Count the workers that wait, or are about to take their next request."""
+        return 1 + len(self._helpers) - len(self._in_flight)
+
     def _help(self) -> None:
         try:
-            with self._changed:
-                self._waiting -= 1
             self._work()
             self._end_all(None)
         finally:

@@ -1,0 +1,322 @@
+import contextvars
+import threading
+import time
+
+import pytest
+
+from flowflex_core import (
+    FlowFlexError,
+    FlowFlexTimeoutError,
+    FlowFlexUploadError,
+    Request,
+    Response,
+    SendEvent,
+    Settings,
+    file,
+)
+from flowflex_testing import contract
+from flowflex_transports.bodies import Sources
+from flowflex_transports.calls import Clock, Progress
+from flowflex_transports.sync.run import Run
+from tests.support.transports import BASE, Abandoning, Scripted, flowflex_threads, leg
+
+
+def send(transport, *, files=0, spare=15, on_progress=None, **bounds):
+    """Make a run of a send with so many files, and its operation."""
+    settings = Settings(**BASE, **bounds)
+    refs = [file(b"x" * 100, filename=f"{number}.txt") for number in range(files)]
+    sources = Sources.measure(dict.fromkeys(refs, "p"), max_file_bytes=1000)
+    operation = SendEvent.start(settings, "e", {"files": refs}, idempotency_key="key", sizes=sources.sizes)
+    run = Run(
+        operation,
+        sources,
+        Progress(on_progress),
+        transport=transport,
+        clock=Clock(),
+        deadline_seconds=settings.deadline_seconds,
+        spare=threading.Semaphore(spare),
+    )
+    return run, operation
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    """Whatever a run ends with, its threads end with it."""
+    yield
+    assert not flowflex_threads()
+
+
+class ByFunction:
+    """The `perform` of the contract as a transport."""
+
+    def __init__(self, perform):
+        self._perform = perform
+
+    def perform(self, request, body):
+        return self._perform(request)
+
+    def close(self):
+        pass
+
+
+def run_by_contract(operation, perform):
+    sources = Sources.measure(dict.fromkeys(operation.files, "p"), max_file_bytes=10**9)
+    Run(
+        operation,
+        sources,
+        Progress(None),
+        transport=ByFunction(perform),
+        clock=Clock(),
+        deadline_seconds=None,
+        spare=threading.Semaphore(15),
+    ).to_end()
+    return operation.result()
+
+
+RUNTIME = contract.RuntimeSubject(run=run_by_contract, at_once=True, gives_up=False, asynchronous=None)
+
+
+@pytest.mark.parametrize("check", contract.runtime_checks(RUNTIME), ids=str)
+def test_the_loop_keeps_the_contract_of_runtimes(check):
+    """Every check that is published for runtimes of one's own."""
+    check(RUNTIME)
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_what_needs_no_second_thread_gets_none(files):
+    """An event without files, or with one, is sent in the caller's thread."""
+    transport = Scripted()
+    run, operation = send(transport, files=files)
+    run.to_end()
+    assert len(operation.result().uploaded_assets) == files
+    assert {thread for _, thread in transport.performed} == {threading.current_thread()}
+
+
+def test_files_are_uploaded_at_the_same_time_with_the_caller_as_a_worker():
+    """As many threads as there are requests, the caller's among them."""
+    together = threading.Barrier(5, timeout=10)
+    transport = Scripted(lambda request: together.wait() and None if leg(request) == "put" else None)
+    run, operation = send(transport, files=5)
+    run.to_end()
+    assert len(operation.result().uploaded_assets) == 5
+    threads = {thread for _, thread in transport.performed}
+    assert len(threads) == 5
+    assert threading.current_thread() in threads
+
+
+def test_one_slow_file_holds_up_no_other():
+    """The slowest of many files is the only one that is waited for."""
+    others_done = threading.Event()
+    puts = []
+
+    def meanwhile(request):
+        if leg(request) == "put":
+            puts.append(request)
+            if len(puts) == 1:
+                assert others_done.wait(10)
+            if len(puts) == 20:
+                others_done.set()
+
+    run, operation = send(Scripted(meanwhile), files=20, spare=3, max_parallel_uploads=4)
+    run.to_end()
+    assert len(operation.result().uploaded_assets) == 20
+
+
+@pytest.mark.parametrize("spare", [0, 1, 3])
+def test_a_run_gets_along_with_the_threads_that_the_client_can_spare(spare):
+    """Where other calls have taken the threads, requests wait for a worker; what was borrowed is given back."""
+    transport = Scripted()
+    run, operation = send(transport, files=8, spare=spare)
+    run.to_end()
+    assert len(operation.result().uploaded_assets) == 8
+    assert len({thread for _, thread in transport.performed}) <= 1 + spare
+    assert run._spare._value == spare
+
+
+def test_context_variables_reach_the_workers():
+    """Tracing and the like go on working in worker threads, and each has a context of its own."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="lost")
+    together = threading.Barrier(4, timeout=10)
+    seen = []
+
+    def meanwhile(request):
+        if leg(request) == "put":
+            together.wait()
+            seen.append(variable.get())
+            variable.set("changed")
+
+    variable.set("kept")
+    run, _ = send(Scripted(meanwhile), files=4)
+    run.to_end()
+    assert seen == ["kept"] * 4
+
+
+def test_the_first_fatal_failure_abandons_what_is_under_way():
+    """Nobody waits for uploads that can no longer matter, in whichever thread they are."""
+    refused: list[Request] = []
+
+    def meanwhile(request):
+        if leg(request) == "url" and not refused:
+            refused.append(request)
+            for _ in range(2):
+                assert transport.under_way.acquire(timeout=10)
+            return Response(request.id, 403, {}, b"")
+        return None
+
+    transport = Abandoning("put", meanwhile)
+    run, operation = send(transport, files=3)
+    run.to_end()
+    with pytest.raises(FlowFlexError):
+        operation.result()
+
+
+def test_a_transport_that_cannot_abandon_is_waited_for():
+    """Its requests are bounded in time; no thread outlives the call."""
+    url_refused = threading.Event()
+    finished = []
+
+    def meanwhile(request):
+        if leg(request) == "put":
+            assert url_refused.wait(10)
+            finished.append(request)
+        if leg(request) == "url" and len(transport.performed) == 2:
+            url_refused.set()
+            return Response(request.id, 403, {}, b"")
+        return None
+
+    transport = Scripted(meanwhile)
+    run, operation = send(transport, files=2)
+    run.to_end()
+    with pytest.raises(FlowFlexError):
+        operation.result()
+    assert not flowflex_threads()
+
+
+def test_a_run_that_is_stopped_ends_at_once_and_says_so():
+    """From another thread, whether it waits for replies or for the time of a repeat."""
+    transport = Abandoning("put")
+    run, _ = send(transport, files=3)
+    stopper = threading.Thread(
+        target=lambda: [transport.under_way.acquire(timeout=10) for _ in range(3)] and run.stop()
+    )
+    stopper.start()
+    with pytest.raises(FlowFlexError, match="stopped"):
+        run.to_end()
+    stopper.join()
+
+
+def test_a_run_that_is_stopped_before_it_begins_sends_nothing():
+    """It may have waited for a thread."""
+    transport = Scripted()
+    run, _ = send(transport, files=3)
+    run.stop()
+    with pytest.raises(FlowFlexError, match="stopped"):
+        run.to_end()
+    assert not transport.performed
+
+
+@pytest.mark.parametrize("files", [1, 3])
+def test_what_on_progress_raises_ends_the_send_and_reaches_the_caller(files):
+    """The callback is the caller's code: its exception is not swallowed, in whichever thread it was raised."""
+
+    class MineError(Exception):
+        pass
+
+    def on_progress(ref, sent, total):
+        raise MineError(ref.filename)
+
+    transport = Scripted()
+    run, _ = send(transport, files=files, on_progress=on_progress)
+    with pytest.raises(MineError):
+        run.to_end()
+    assert "event" not in [name for name, _ in transport.performed]
+
+
+def test_a_transport_that_raises_ends_the_send():
+    """A fault in a transport is shown, not taken for network trouble."""
+
+    def meanwhile(request):
+        raise ZeroDivisionError
+
+    run, _ = send(Scripted(meanwhile), files=3)
+    with pytest.raises(ZeroDivisionError):
+        run.to_end()
+
+
+def test_a_file_that_vanishes_is_a_failure_of_its_upload(tmp_path):
+    """What cannot be opened for an attempt is an upload error, and not repeated."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"content")
+    settings = Settings(**BASE)
+    ref = file(path)
+    sources = Sources.measure({ref: "invoice"}, max_file_bytes=100)
+    operation = SendEvent.start(settings, "e", {"invoice": ref}, idempotency_key="key", sizes=sources.sizes)
+    transport = Scripted(lambda request: path.unlink(missing_ok=True))
+    Run(
+        operation,
+        sources,
+        Progress(None),
+        transport=transport,
+        clock=Clock(),
+        deadline_seconds=None,
+        spare=threading.Semaphore(0),
+    ).to_end()
+    with pytest.raises(FlowFlexUploadError, match=r"invoice.*No such file"):
+        operation.result()
+    assert [name for name, _ in transport.performed] == ["url"]
+
+
+def test_the_deadline_ends_a_wait_between_repeats():
+    """A repeat that would come too late is not waited for."""
+    transport = Scripted(lambda request: Response(request.id, 503, {"Retry-After": "30"}, b""))
+    run, operation = send(transport, deadline_seconds=0.2)
+    start = time.monotonic()
+    run.to_end()
+    assert time.monotonic() - start < 1.0
+    with pytest.raises(FlowFlexError):
+        operation.result()
+
+
+def test_a_request_that_waits_for_a_worker_does_not_gain_time():
+    """The total of a request that starts late is what the deadline has left by then."""
+    totals = []
+
+    def meanwhile(request):
+        totals.append(request.total)
+        time.sleep(0.05)
+
+    run, _ = send(Scripted(meanwhile), files=3, spare=0, deadline_seconds=5.0)
+    run.to_end()
+    assert totals == sorted(totals, reverse=True)
+    assert 4.85 < totals[2] < 4.91
+
+
+def test_the_deadline_passes_while_requests_wait_for_a_worker():
+    """What can no longer be in time is not begun."""
+    transport = Scripted(lambda request: time.sleep(0.15))
+    run, operation = send(transport, files=5, spare=0, deadline_seconds=0.2)
+    run.to_end()
+    with pytest.raises(FlowFlexTimeoutError):
+        operation.result()
+    assert len(transport.performed) == 2
+
+
+def test_a_due_timer_is_served_while_others_are_busy():
+    """A file whose repeat is due goes on while another is on its way."""
+    repeated = threading.Event()
+    first: list[Request] = []
+
+    def meanwhile(request):
+        if leg(request) == "put" and not first:
+            first.append(request)
+            return Response(request.id, 503, {"Retry-After": "0"}, b"")
+        if leg(request) == "put" and len(transport.performed) < 5:
+            assert repeated.wait(10)
+        if leg(request) == "put":
+            repeated.set()
+        return None
+
+    transport = Scripted(meanwhile)
+    run, operation = send(transport, files=2)
+    run.to_end()
+    assert len(operation.result().uploaded_assets) == 2
