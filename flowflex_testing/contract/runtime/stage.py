@@ -128,6 +128,9 @@ class Stage:
         thread.start()
         thread.join(_PATIENCE)
         require(bool(ended), "the runtime hangs", expected="an end", seen=f"none after {_PATIENCE:g} s")
+        if not isinstance(ended[0], BaseException):
+            done = any(turn.done for turn in operation.turns)
+            require(done, "run returns before the operation is done", expected="turn.done", seen=repr(ended[0]))
         return ended[0]
 
 

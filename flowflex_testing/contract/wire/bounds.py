@@ -6,6 +6,7 @@ from itertools import chain, repeat
 
 from flowflex_testing.contract.bench import Content
 from flowflex_testing.contract.peers import Line, Peer, full_port, reply
+from flowflex_testing.contract.violation import require
 from flowflex_testing.contract.wire.bench import WireBench
 from flowflex_testing.contract.wire.check import WireCheck
 
@@ -141,7 +142,8 @@ async def steady_reply_outlasts_timeout(bench: WireBench) -> None:
 
     with Peer(script) as peer:
         fault = "`timeout` cuts off a reply that is slow but never silent for so long"
-        await bench.response(fault, peer.origin + "/", timeout=0.4)
+        response = await bench.response(fault, peer.origin + "/", timeout=0.4)
+        require(response.body == b"x" * 10, fault, expected=b"x" * 10, seen=response.body)
 
 
 def _silent(line: Line) -> None:

@@ -5,7 +5,7 @@
 import threading
 from functools import partial
 
-from flowflex_testing.contract.peers import Line, Peer, answering, reply
+from flowflex_testing.contract.peers import PATIENCE, Line, Peer, answering, reply
 from flowflex_testing.contract.violation import require
 from flowflex_testing.contract.wire.bench import WireBench
 from flowflex_testing.contract.wire.check import WireCheck
@@ -32,10 +32,12 @@ async def closed_connection_is_not_reused(bench: WireBench) -> None:
         line.send(reply(200, b"", "Connection: close"))
         line.hold()
 
+    fault = "a request is sent over a connection that the peer declared closed"
     with Peer(script) as peer:
         for _ in range(2):
-            fault = "a request is sent over a connection that the peer declared closed"
             await bench.response(fault, peer.origin + "/", timeout=0.4)
+        seen = [request.line for request in peer.requests]
+        require(seen == [1, 2], fault, expected="a connection each", seen=f"requests on connections {seen}")
 
 
 async def stale_connection_is_replaced(bench: WireBench) -> None:
@@ -51,9 +53,11 @@ async def stale_connection_is_replaced(bench: WireBench) -> None:
 
     with Peer(script) as peer:
         await bench.response("a plain request does not get its reply", peer.origin + "/")
-        ended.wait()
+        ended.wait(PATIENCE)
         fault = "a request fails over a kept connection that the peer had closed before"
         await bench.response(fault, peer.origin + "/")
+        seen = [request.line for request in peer.requests]
+        require(seen == [1, 2], fault, expected="a connection each", seen=f"requests on connections {seen}")
 
 
 async def unasked_reply_is_nobodys(bench: WireBench) -> None:
@@ -74,7 +78,7 @@ async def unasked_reply_is_nobodys(bench: WireBench) -> None:
             fault = "a reply that nobody asked for is returned to the next request"
             response = await bench.response(fault, peer.origin + "/")
             require(response.body == b"own", fault, expected=b"own", seen=response.body)
-            said.wait()
+            said.wait(PATIENCE)
 
 
 async def request_is_sent_once(bench: WireBench) -> None:

@@ -145,7 +145,10 @@ async def netrc_is_not_read(bench: WireBench) -> None:
 
 
 async def _arrival(bench: WireBench, peer: Peer, target: str = "/", **options: Any) -> Received:
+    before = len(peer.requests)
     await bench.response("a plain request does not get its reply", peer.origin + target, **options)
+    count = len(peer.requests) - before
+    require(count == 1, "a request does not arrive once", expected="1 request", seen=f"{count} requests")
     return peer.requests[-1]
 
 
