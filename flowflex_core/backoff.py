@@ -41,11 +41,12 @@ def retry_after(value: str | None, date: str | None, now: float) -> float | None
     return max(0.0, moment - (now if reference is None else reference))
 
 
-# The three forms of a date in HTTP (RFC 9110, section 5.6.7), all in GMT. `email.utils` reads them too, and loads
+# The three forms of a date in HTTP (RFC 9110, section 5.6.7), in GMT. `email.utils` reads them too, and loads
 # sockets and random numbers to do so.
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _DATES = tuple(
-    re.compile(form.replace("TIME", r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"), re.ASCII)
+    re.compile(form.replace("TIME", _TIME), re.ASCII)
     for form in (
         r"\w{3}, (?P<day>\d\d) (?P<month>\w{3}) (?P<year>\d{4}) TIME GMT",
         r"\w{6,9}, (?P<day>\d\d)-(?P<month>\w{3})-(?P<year>\d\d) TIME GMT",

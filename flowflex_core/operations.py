@@ -122,7 +122,7 @@ class SendEvent(Operation):
         encoded = encode_payload(payload, settings.default)
         files = _planned(encoded, sizes or {}, settings) if encoded.files else ()
         plan = Plan(settings, "event", idempotency_key, files, event, encoded)
-        return cls(plan, SendState(range(len(files))))
+        return cls(plan, SendState(len(files)))
 
     @classmethod
     def resume(cls, text: str, settings: Settings) -> Self:
@@ -133,8 +133,12 @@ class SendEvent(Operation):
 
         Raises:
             FlowFlexConfigError: The text is no snapshot, or one of a send to another `base_url` or integration.
+            FlowFlexUploadError: A file that is still to be stored is over the limit of the settings.
         """
-        return cls(*snapshot.read(text, settings))
+        operation = cls(*snapshot.read(text, settings))
+        for ref in operation.files:
+            _check_sizes(ref, None, operation.paths(ref)[0], settings)
+        return operation
 
     def snapshot(self) -> str:
         """Return what is durable as JSON text: no credentials, no upload URL, but the payload.
@@ -172,7 +176,7 @@ class UploadFile(Operation):
         checks.text(key, "key")
         size = _check_sizes(ref, size, "", settings)
         plan = Plan(settings, "asset", key, (PlannedFile(ref, ref.filename, ref.mime, size, ()),))
-        return cls(plan, SendState(range(1)))
+        return cls(plan, SendState(1))
 
     def result(self) -> str:
         """Return the asset id, or raise the `FlowFlexError` that ended the upload."""
@@ -197,7 +201,7 @@ class CreateUploadUrl(Operation):
         ref = FileRef(None, filename=filename, mime=mime, size=None if size is None else check_size(size))
         _check_sizes(ref, size, "", settings)
         plan = Plan(settings, "upload-url", key, (PlannedFile(ref, filename, mime, size, ()),))
-        return cls(plan, SendState(range(1)))
+        return cls(plan, SendState(1))
 
     @property
     def files(self) -> dict[FileRef, int | None]:
@@ -239,8 +243,8 @@ def _check_sizes(ref: FileRef, measured: int | None, path: str, settings: Settin
 
 
 def _assets(plan: Plan, state: SendState) -> dict[str, str]:
-    if plan.payload is None or state.stored is None:
+    if plan.payload is None or not state.stored.count:
         return {}
-    ids = {entry.index: entry.asset_id for entry in state.stored_files()}
+    ids = {entry.index: entry.asset_id for entry in state.stored}
     places = zip(plan.payload.places, plan.payload.paths, strict=True)
     return {path: ids[place] for place, path in places if place in ids}

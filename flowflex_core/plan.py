@@ -1,11 +1,14 @@
 """What a send is to do: decided when it starts, and never changed."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from flowflex_core.files import FileRef
 from flowflex_core.payload import EncodedPayload
 from flowflex_core.settings import Settings
+
+# Documented by the vendor: after 48 hours a file is deleted.
+ASSET_LIFETIME: Final = 48 * 3600.0
 
 # What a send is for, and so where it ends.
 Goal = Literal["event", "asset", "upload-url"]

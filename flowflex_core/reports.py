@@ -9,11 +9,12 @@ from flowflex_core.errors import (
     FlowFlexUploadError,
     FlowFlexUploadTimeoutError,
 )
-from flowflex_core.plan import Plan
+from flowflex_core.plan import ASSET_LIFETIME, Plan
 from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, SendState, Task
 from flowflex_core.verdict import Problem
 
 _REPEAT = "resume from error.snapshot to repeat it under the same key"
+_TOO_OLD = "it cannot be repeated, for its files are deleted by now (48 hours)"
 
 _OF_A_PUT: dict[str, type[FlowFlexError]] = {
     "timeout": FlowFlexUploadTimeoutError,
@@ -26,14 +27,18 @@ _OF_THE_API: dict[str, type[FlowFlexError]] = {
 }
 
 
-def failure_error(plan: Plan, task: Task, leg: str) -> FlowFlexError:
+def is_stale(plan: Plan, state: SendState) -> bool:
+    """Whether the frozen body names assets that FlowFlex has deleted by now."""
+    return bool(plan.files) and state.body is not None and state.now >= state.oldest + ASSET_LIFETIME
+
+
+def failure_error(plan: Plan, state: SendState, task: Task, leg: str) -> FlowFlexError:
     """Return the error for a task that has used up its attempts, or was refused for good."""
     problem = task.problem
     assert problem is not None
     if leg == "event" and task.doubt:
-        return _error(
-            FlowFlexOutcomeUnknownError, f"{_what(plan, task, leg)} may or may not have arrived", task, _REPEAT
-        )
+        words = f"{_what(plan, task, leg)} may or may not have arrived"
+        return _error(FlowFlexOutcomeUnknownError, words, task, _advice(plan, state))
     if leg == "put":
         kind = _OF_A_PUT.get(problem.reason, FlowFlexUploadError)
         return _error(kind, f"{_what(plan, task, leg)} was not stored", task)
@@ -47,14 +52,17 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
     task = state.under_way.get(EVENT)
     if task is not None:
         if task.doubt or task.state == EVENT_SENT:
-            words = f"{_what(plan, task, 'event')} may or may not have arrived when the deadline of {seconds:g} s came"
-            return _error(FlowFlexOutcomeUnknownError, words, task, _REPEAT)
-        return _error(FlowFlexTimeoutError, f"the deadline of {seconds:g} s came before the event could arrive", task)
+            words = (
+                f"{_what(plan, task, 'event')} may or may not have arrived when the deadline of {seconds:.10g} s came"
+            )
+            return _error(FlowFlexOutcomeUnknownError, words, task, _advice(plan, state))
+        return _error(
+            FlowFlexTimeoutError, f"the deadline of {seconds:.10g} s came before the event could arrive", task
+        )
     last = next((task for task in state.under_way.values() if task.problem is not None), None)
-    stored = sum(1 for _ in state.stored_files())
-    words = f"the deadline of {seconds:g} s came"
+    words = f"the deadline of {seconds:.10g} s came"
     if plan.goal == "event":
-        words += f" with {stored} of {len(plan.files)} files stored; the event was not sent"
+        words += f" with {state.stored.count} of {len(plan.files)} files stored; the event was not sent"
     return _error(FlowFlexTimeoutError, words, last)
 
 
@@ -66,6 +74,10 @@ def stale_error(plan: Plan, task: Task) -> FlowFlexError:
         return FlowFlexOutcomeUnknownError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
     words = f"{_what(plan, task, 'event')} was not sent: {why}; send it anew, with its files"
     return FlowFlexError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
+
+
+def _advice(plan: Plan, state: SendState) -> str:
+    return _TOO_OLD if is_stale(plan, state) else _REPEAT
 
 
 def _what(plan: Plan, task: Task, leg: str) -> str:

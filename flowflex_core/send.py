@@ -12,9 +12,10 @@ from flowflex_core import verdict as judge
 from flowflex_core import wire
 from flowflex_core.backoff import LONGEST_RETRY_AFTER, delay
 from flowflex_core.errors import FlowFlexConfigError
+from flowflex_core.ledger import Stored
 from flowflex_core.messages import Outcome, Request, Response, Turn, UploadUrl
-from flowflex_core.plan import Plan
-from flowflex_core.reports import deadline_error, failure_error, stale_error
+from flowflex_core.plan import ASSET_LIFETIME, Plan
+from flowflex_core.reports import deadline_error, failure_error, is_stale, stale_error
 from flowflex_core.states import (
     BEFORE,
     EVENT,
@@ -26,7 +27,6 @@ from flowflex_core.states import (
     URL_DUE,
     URL_SENT,
     SendState,
-    Stored,
     Task,
 )
 from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, RENEW, REPEAT, STORED, Verdict
@@ -34,7 +34,6 @@ from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, RENEW, REPEAT, STO
 # Documented by the vendor, less a margin for clocks that differ and for the time that a request takes.
 URL_LIFETIME: Final = 2 * 3600.0
 URL_MARGIN: Final = 300.0
-ASSET_LIFETIME: Final = 48 * 3600.0
 ASSET_MARGIN: Final = 3600.0
 
 # A put may last as long as its file takes at this rate, beyond the timeout: 25 MB in under seven minutes.
@@ -124,11 +123,10 @@ def _task_of(new: SendState, outcome: Outcome) -> Task | None:
     for task in new.under_way.values():
         if request_id in task.issued:
             return task if task.state in IN_FLIGHT and request_id == task.issued[-1] else None
-    entry = new.stored
-    while entry is not None:
-        if request_id in entry.issued:
-            return None
-        entry = entry.before
+    _, _, index = request_id.rpartition("/")[0].rpartition("/")
+    entry = new.stored.get(int(index)) if index.isdecimal() and int(index) < new.stored.length else None
+    if entry is not None and request_id in entry.issued:
+        return None
     raise FlowFlexConfigError(f"no request with the id {request_id!r} was issued by this operation")
 
 
@@ -147,7 +145,7 @@ def _grant(plan: Plan, new: SendState, task: Task, verdict: Verdict) -> None:
         new.ended = (verdict.value,)
     assert isinstance(verdict.value, UploadUrl)
     task.granted = verdict.value
-    task.failures = 0
+    task.failures = task.earlier
     task.doubt = False
     task.due = new.now
 
@@ -156,7 +154,7 @@ def _store(plan: Plan, new: SendState, task: Task) -> None:
     assert task.granted is not None
     asset_id = str(task.granted["assetId"])
     since = task.since if task.first_put is None else task.first_put
-    new.stored = Stored(task.index, asset_id, since, before=new.stored, attempts=task.attempts, issued=task.issued)
+    new.stored = new.stored.put(Stored(task.index, asset_id, since, task.attempts, task.issued))
     del new.under_way[task.index]
     if plan.goal == "asset":
         new.ended = (asset_id,)
@@ -167,7 +165,7 @@ def _begin_again(task: Task, now: float) -> None:
     task.granted = None
     task.first_put = None
     task.doubt = False
-    task.failures = 0
+    task.failures = task.earlier
     task.due = now
 
 
@@ -184,7 +182,7 @@ def _repeat(plan: Plan, new: SendState, task: Task, leg: str) -> None:
 
 def _fail(plan: Plan, new: SendState, task: Task, leg: str) -> None:
     task.state = FAILED
-    new.failed = (*new.failed, (task, failure_error(plan, task, leg)))
+    new.failed = (*new.failed, (task, failure_error(plan, new, task, leg)))
 
 
 # The clock, and what is due
@@ -201,8 +199,11 @@ def _issue(plan: Plan, new: SendState, requests: list[Request]) -> bool:
     limit = plan.settings.max_parallel_uploads
     while len(new.under_way) < limit and new.begun < len(new.pending):
         index = new.pending[new.begun]
-        task = Task(index, new.now, *new.history.get(index, (0, 0)))
         new.begun += 1
+        task = Task(index, new.now, *new.history.get(index, (0, 0)))
+        grown_old = new.stored.get(index)
+        if grown_old is not None:
+            task.attempts, task.issued = grown_old.attempts, grown_old.issued
         _issue_upload(plan, new, task, requests)
     if new.under_way or plan.goal != "event":
         return False
@@ -215,7 +216,6 @@ def _issue(plan: Plan, new: SendState, requests: list[Request]) -> bool:
         return False
     # What was stored so long ago that it may be gone when the event arrives is stored anew.
     new.pending, new.begun = [entry.index for entry in stale], 0
-    new.history = {entry.index: (entry.attempts, 0) for entry in stale}
     return _issue(plan, new, requests)
 
 
@@ -253,7 +253,7 @@ def _issue_upload(plan: Plan, new: SendState, task: Task, requests: list[Request
 def _issue_event(plan: Plan, new: SendState, task: Task, requests: list[Request]) -> bool:
     assert new.body is not None
     new.under_way[EVENT] = task
-    if plan.files and new.now >= new.oldest + ASSET_LIFETIME:
+    if is_stale(plan, new):
         task.state = FAILED
         new.ended = stale_error(plan, task)
         return False
@@ -280,9 +280,8 @@ def _freeze(plan: Plan, new: SendState) -> list[Stored]:
     if not plan.files:
         new.body = plan.payload.body({})
         return []
-    stored = list(new.stored_files())
+    stored = list(new.stored)
     stale = [entry for entry in stored if new.now >= entry.since + ASSET_LIFETIME - ASSET_MARGIN]
-    stale.sort(key=lambda entry: entry.index)
     if not stale:
         new.oldest = min(entry.since for entry in stored)
         new.body = plan.payload.body({entry.index: entry.asset_id for entry in stored})

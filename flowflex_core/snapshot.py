@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 from flowflex_core import checks
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError
 from flowflex_core.files import FileRef, check_size
+from flowflex_core.ledger import Stored
 from flowflex_core.payload import EncodedPayload
 from flowflex_core.plan import Plan, PlannedFile
-from flowflex_core.send import ASSET_LIFETIME
+from flowflex_core.reports import is_stale
 from flowflex_core.settings import Settings
-from flowflex_core.states import BEFORE, EVENT, EVENT_SENT, IN_FLIGHT, SendState, Stored, Task
+from flowflex_core.states import BEFORE, EVENT, EVENT_SENT, IN_FLIGHT, SendState, Task
 
 VERSION = 1
 
@@ -24,13 +25,12 @@ VERSION = 1
 def write(plan: Plan, state: SendState) -> str:
     """Return a send as JSON text; raise `FlowFlexConfigError` where a file that is not stored has no path."""
     assert plan.payload is not None
-    stored = {entry.index: entry for entry in state.stored_files()}
     failed = isinstance(state.ended, FlowFlexError)
     files: list[dict[str, Any]] = []
     for index, file in enumerate(plan.files):
         task = state.under_way.get(index)
         # An asset that is being stored anew is as good as none.
-        entry = None if task else stored.get(index)
+        entry = None if task else state.stored.get(index)
         fields: dict[str, Any] = {"filename": file.filename, "mime": file.mime, "size": file.size}
         fields["path"] = _path(file, needed=entry is None)
         if entry is not None:
@@ -65,9 +65,9 @@ def write(plan: Plan, state: SendState) -> str:
 def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
     """Return the snapshot of a failed send where resuming from it saves an upload or keeps a key to its body."""
     event = state.under_way.get(EVENT)
-    if state.stored is None and (event is None or not (event.doubt or event.state == EVENT_SENT)):
+    if not state.stored.count and (event is None or not (event.doubt or event.state == EVENT_SENT)):
         return None
-    if plan.files and state.body is not None and state.now >= state.oldest + ASSET_LIFETIME:
+    if is_stale(plan, state):
         return None
     try:
         return write(plan, state)
@@ -108,14 +108,14 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     event = checks.header_value(fields["event"], "event")
     key = checks.header_value(fields["idempotency_key"], "idempotency_key")
     plan = Plan(settings, "event", key, files, event, payload)
-    state = SendState(())
+    state = SendState(len(files))
     pending: list[int] = []
     history: dict[int, tuple[int, int]] = {}
     for index, entry in enumerate(fields["files"]):
         asset_id = entry.get("asset_id")
         if asset_id is not None:
             _check(type(asset_id) is str and asset_id.isprintable() and asset_id != "", "asset_id")
-            state.stored = Stored(index, asset_id, _number(entry["stored_at"]), before=state.stored)
+            state.stored = state.stored.put(Stored(index, asset_id, _number(entry["stored_at"])))
             continue
         pending.append(index)
         if "attempts" in entry:
@@ -123,9 +123,8 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     state.pending, state.history = pending, history
     if fields["post"] is not None:
         _check(not pending, "post")
-        assets = list(state.stored_files())
-        state.oldest = min((asset.since for asset in assets), default=0.0)
-        state.body = payload.body({asset.index: asset.asset_id for asset in assets})
+        state.oldest = min((asset.since for asset in state.stored), default=0.0)
+        state.body = payload.body({asset.index: asset.asset_id for asset in state.stored})
         # Due at once: the wait that was left belongs to the process that ended.
         state.under_way[EVENT] = Task(EVENT, BEFORE, *_counts(fields["post"]), doubt=bool(fields["post"]["doubt"]))
     if "response" in fields:
@@ -140,7 +139,7 @@ def _file(entry: dict[str, Any]) -> PlannedFile:
         check_size(size)
     path = entry["path"]
     _check(path is None or (type(path) is str and path != ""), "path")
-    _check(path is not None or "asset_id" in entry, "path")
+    _check(path is not None or entry.get("asset_id") is not None, "path")
     ref = FileRef(path, filename=entry["filename"], mime=entry["mime"], size=size)
     return PlannedFile(ref, ref.filename, ref.mime, size, ())
 

@@ -4,11 +4,12 @@ A task is a file on its way to an asset id, or the event on its way to its reply
 and put; event), and each leg through attempts. The table is the whole protocol: what is not in it cannot happen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
 from flowflex_core.errors import FlowFlexError
+from flowflex_core.ledger import Ledger
 from flowflex_core.messages import UploadUrl
 from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, REFUSED, RENEW, REPEAT, STORED, Problem, Sign
 
@@ -61,6 +62,7 @@ EVENT: Final = -1
 # The time of a send that has not begun.
 BEFORE: Final = float("-inf")
 
+NOTHING_STORED: Final = Ledger(0)
 NO_HISTORY: Final[Mapping[int, tuple[int, int]]] = MappingProxyType({})
 
 
@@ -71,7 +73,8 @@ class Task:
         index: Which file, or `EVENT`.
         state: Where it stands.
         attempts: How many requests were issued for it, all legs together; it numbers the next one.
-        failures: How many attempts of the present leg failed, or were interrupted.
+        failures: How many attempts of the present leg failed, those of `earlier` included.
+        earlier: How many attempts failed or were interrupted in processes before this one: they count in every leg.
         due: When the next attempt may be issued.
         doubt: Whether an attempt of the present leg may have arrived.
         issued: The ids of all requests issued for it; the last one may be in flight.
@@ -86,6 +89,7 @@ class Task:
         "attempts",
         "doubt",
         "due",
+        "earlier",
         "failures",
         "first_put",
         "granted",
@@ -101,6 +105,7 @@ class Task:
     state: State
     attempts: int
     failures: int
+    earlier: int
     due: float
     doubt: bool
     issued: tuple[str, ...]
@@ -110,11 +115,12 @@ class Task:
     renewed: bool
     problem: Problem | None
 
-    def __init__(self, index: int, due: float, attempts: int = 0, failures: int = 0, doubt: bool = False) -> None:
+    def __init__(self, index: int, due: float, attempts: int = 0, earlier: int = 0, doubt: bool = False) -> None:
         self.index = index
         self.state = EVENT_DUE if index == EVENT else URL_DUE
         self.attempts = attempts
-        self.failures = failures
+        self.failures = earlier
+        self.earlier = earlier
         self.due = due
         self.doubt = doubt
         self.issued = ()
@@ -131,6 +137,7 @@ class Task:
         other.state = self.state
         other.attempts = self.attempts
         other.failures = self.failures
+        other.earlier = self.earlier
         other.due = self.due
         other.doubt = self.doubt
         other.issued = self.issued
@@ -146,29 +153,6 @@ class Task:
         self.state = TRANSITIONS[self.state, sign]
 
 
-class Stored:
-    """A stored file, linked to those that were stored before it: to add one costs the same however many there are."""
-
-    __slots__ = ("asset_id", "attempts", "before", "index", "issued", "since")
-
-    def __init__(
-        self,
-        index: int,
-        asset_id: str,
-        since: float,
-        *,
-        before: "Stored | None",
-        attempts: int = 0,
-        issued: tuple[str, ...] = (),
-    ) -> None:
-        self.index = index
-        self.asset_id = asset_id
-        self.since = since
-        self.before = before
-        self.attempts = attempts
-        self.issued = issued
-
-
 class SendState:
     """How far a send has come. Never changed once a step has returned it.
 
@@ -176,9 +160,9 @@ class SendState:
         now: The time of the last step, `BEFORE` the first.
         deadline: When the run ends, if it does.
         pending: Indices of the files that are to be stored, in order; `begun` of them were begun.
-        history: Attempts and failures of pending files from before: in another process, or for an asset grown old.
+        history: Attempts and failures of pending files in the process that took the snapshot.
         under_way: The tasks that were begun and are not stored, by index; the event has the index `EVENT`.
-        stored: The files that are stored, the last one first.
+        stored: The files that are stored.
         body: The frozen body of the event.
         oldest: Since when the oldest asset in the frozen body has been stored.
         failed: The tasks that failed, with their errors.
@@ -205,20 +189,20 @@ class SendState:
     begun: int
     history: Mapping[int, tuple[int, int]]
     under_way: dict[int, Task]
-    stored: Stored | None
+    stored: Ledger
     body: bytes | None
     oldest: float
     failed: tuple[tuple[Task, FlowFlexError], ...]
     ended: tuple[object] | FlowFlexError | None
 
-    def __init__(self, pending: Sequence[int], history: Mapping[int, tuple[int, int]] = NO_HISTORY) -> None:
+    def __init__(self, files: int) -> None:
         self.now = BEFORE
         self.deadline = None
-        self.pending = pending
+        self.pending = range(files)
         self.begun = 0
-        self.history = history
+        self.history = NO_HISTORY
         self.under_way = {}
-        self.stored = None
+        self.stored = NOTHING_STORED if files == 0 else Ledger(files)
         self.body = None
         self.oldest = 0.0
         self.failed = ()
@@ -239,12 +223,3 @@ class SendState:
         other.failed = self.failed
         other.ended = self.ended
         return other
-
-    def stored_files(self) -> Iterator[Stored]:
-        """Go through the stored files, the last one first; of a file that was stored twice only the last time."""
-        entry, seen = self.stored, set[int]()
-        while entry is not None:
-            if entry.index not in seen:
-                seen.add(entry.index)
-                yield entry
-            entry = entry.before
