@@ -19,10 +19,10 @@ _PIECE_BYTES = 16_384
 # The names of exceptions, of requests and of urllib3 beneath it, first match first: what failed, in what words, and
 # whether the request may have left.
 _TROUBLES: tuple[tuple[str, FailureKind, str, bool], ...] = (
-    ("ConnectTimeout", "timeout", "no connection in time", False),
-    ("ConnectTimeoutError", "timeout", "no connection in time", False),
     ("NameResolutionError", "connection", "the host name could not be resolved", False),
     ("NewConnectionError", "connection", "no connection could be made", False),
+    ("ConnectTimeoutError", "timeout", "no connection in time", False),
+    ("ConnectTimeout", "timeout", "no connection in time", False),
     ("ProxyError", "proxy", "no way through the proxy", False),
     ("SSLCertVerificationError", "tls", "the certificate of the server is not trusted", False),
     ("SSLError", "tls", "TLS failed", True),
