@@ -39,8 +39,11 @@ class HttpClientTransport:
             plug.start()
             try:
                 for chunk in (body,) if isinstance(body, bytes) else body.chunks():
-                    if not _send(connection, chunk):
-                        break  # perhaps the peer has answered early: see what it says
+                    try:
+                        connection.send(chunk)
+                    except OSError:  # perhaps the peer has answered early: what it said is here by now
+                        connection.sock.settimeout(0.01)
+                        break
                 return _receive(connection, request, due)
             finally:
                 plug.cancel()
@@ -58,16 +61,6 @@ def _send_head(connection: HTTPConnection, request: Request, length: int) -> Non
         connection.putheader(name, value)
     connection.putheader("Content-Length", str(length))
     connection.endheaders()
-
-
-def _send(connection: HTTPConnection, chunk: bytes) -> bool:
-    try:
-        connection.send(chunk)
-    except OSError as error:
-        if isinstance(error, TimeoutError):
-            connection.sock.settimeout(0.01)  # its patience is used up
-        return False
-    return True
 
 
 def _receive(connection: HTTPConnection, request: Request, due: float) -> Response | Failure:

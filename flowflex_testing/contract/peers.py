@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flowflex_testing.contract.violation import ContractViolation
+from flowflex_testing.contract.violation import ContractViolation, require
 
 # Seconds after which a peer that plays dead ends its part.
 PATIENCE = 2.0
@@ -72,6 +72,8 @@ class Line:
             body = self._until(b"0\r\n\r\n")
         else:
             lengths = head.values(b"content-length")
+            numbers = all(map(bytes.isdigit, lengths))
+            require(numbers, "the Content-Length is missing or wrong", expected="a number", seen=lengths)
             body = self._exactly(int(lengths[0]) if lengths else 0)
         received = Received(head.line, head.method, head.target, head.headers, body)
         self._peer.record(received)

@@ -1,7 +1,5 @@
 """The wire part: how a transport behaves over sockets, checked against scripted peers."""
 
-from collections.abc import Iterable
-
 from flowflex_testing.contract.subject import WireSubject
 from flowflex_testing.contract.wire import bounds, connections, failures, replies, requests, security
 from flowflex_testing.contract.wire.check import WireCheck
@@ -16,7 +14,7 @@ WIRE: tuple[WireCheck, ...] = (
 )
 
 
-def wire_checks(subject: WireSubject) -> Iterable[WireCheck]:
+def wire_checks(subject: WireSubject) -> list[WireCheck]:
     """List the checks that apply to what `subject` declares itself to be."""
     return [check for check in WIRE if check.applies_to(subject)]
 

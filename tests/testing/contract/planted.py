@@ -218,6 +218,10 @@ class SpeaksHttp10(WritesAnything):
     written = b"POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n"
 
 
+class MisstatesTheLength(WritesAnything):
+    written = b"POST / HTTP/1.1\r\nContent-Length: None\r\n\r\n"
+
+
 class SpeaksGibberish(WritesAnything):
     written = b"POST /a b HTTP/1.1\r\n\r\n"
 

@@ -37,6 +37,7 @@ TRIO = contract.WireSubject(
 PLANTED = [
     (planted.ReencodesTheUrl, "target_is_sent_byte_for_byte", "the URL's path and query are not sent byte for byte"),
     (planted.SpeaksHttp10, "host_names_the_origin", "the request is not HTTP/1.1"),
+    (planted.MisstatesTheLength, "bytes_are_framed_by_their_length", "the Content-Length is missing or wrong"),
     (planted.SpeaksGibberish, "host_names_the_origin", "what arrives at the peer is not an HTTP/1.1 request"),
     (planted.SendsChunked, "source_is_framed_by_its_length", "the body is sent with a Transfer-Encoding"),
     (planted.AddsAuthorization, "no_header_is_added", "adds a header of its own, authorization"),
