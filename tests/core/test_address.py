@@ -178,7 +178,7 @@ URL_PIECES = [
 ]
 
 
-@examples(500)
+@examples(300)
 @given(st.lists(st.sampled_from(URL_PIECES), max_size=8).map("".join))
 def test_what_is_read_means_the_same_to_another_parser(url):
     """Whatever is taken, `urllib.parse` reads the same host, port, path and query out of it, and no user name."""
@@ -193,7 +193,7 @@ def test_what_is_read_means_the_same_to_another_parser(url):
     assert other.username is other.password is None
 
 
-@examples(300)
+@examples(150)
 @given(st.text(max_size=20) | st.text("htps:/[]@.%?#\\019a-", max_size=20).map("http://".__add__))
 def test_any_text_is_read_or_refused(url):
     """Any text at all is read or refused; nothing else is raised."""

@@ -1,7 +1,7 @@
 """How long a repeated request waits: exponential, spread by its key, and as long as the server asks."""
 
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import format_datetime, formatdate
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
 
 import pytest
 from hypothesis import given
@@ -95,6 +95,9 @@ def test_retry_after_as_seconds(value, seconds):
         "5 seconds",
         "Wed",
         "Wed, 99 Foo 2024 25:61:61 GMT",
+        "Wed, 31 Feb 2024 12:00:00 GMT",
+        "Wed, 14 Nov 2023 25:00:00 GMT",
+        "Tue, 14 Nov 2023 23:14:20 +0100",
     ],
 )
 def test_retry_after_that_cannot_be_read(value):
@@ -111,13 +114,10 @@ MOMENT = datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
         "Tue, 14 Nov 2023 22:14:20 GMT",
         "Tuesday, 14-Nov-23 22:14:20 GMT",
         "Tue Nov 14 22:14:20 2023",
-        "Tue, 14 Nov 2023 23:14:20 +0100",
-        "Tue, 14 Nov 2023 22:14:20 -0000",
-        "tue, 14 nov 2023 22:14:20 gmt",
     ],
 )
 def test_retry_after_as_a_date(form):
-    """All three forms of an HTTP date are read, as the seconds from now."""
+    """All three forms of an HTTP date, the two obsolete ones too, are read as the seconds from now."""
     assert MOMENT.timestamp() == NOW
     assert retry_after(form, None, NOW) == 60.0
 
@@ -131,17 +131,28 @@ def test_retry_after_is_measured_by_the_servers_own_clock():
     assert retry_after(formatdate(NOW - 60, usegmt=True), None, NOW) == 0.0
 
 
-@examples(200)
-@given(
-    st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1)).map(lambda moment: moment.replace(microsecond=0)),
-    st.integers(0, 86_400),
-    st.integers(-14 * 60, 14 * 60),
-)
-def test_any_date_is_read_as_it_was_written(moment, later, offset):
-    """A date in any time zone is the moment that it was written for."""
-    start_ = moment.replace(tzinfo=UTC)
-    local = (start_ + timedelta(seconds=later)).astimezone(timezone(timedelta(minutes=offset)))
-    assert retry_after(format_datetime(local), format_datetime(start_, usegmt=True), 0.0) == later
+def http_dates(moment):
+    """Write a moment in the three forms of RFC 9110, section 5.6.7."""
+    short, long, month = DAYS[moment.weekday()][:3], DAYS[moment.weekday()], MONTHS[moment.month - 1]
+    return (
+        f"{short}, {moment.day:02} {month} {moment.year} {moment:%H:%M:%S} GMT",
+        f"{long}, {moment.day:02}-{month}-{moment.year % 100:02} {moment:%H:%M:%S} GMT",
+        f"{short} {month} {moment.day:2} {moment:%H:%M:%S} {moment.year}",
+    )
+
+
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@examples(60)
+@given(st.integers(946_684_800, 4_102_444_799), st.integers(0, 86_400))
+def test_any_date_of_the_century_is_read_as_it_was_written(moment, later):
+    """A date of this century is, in each of its forms, the moment that it was written for."""
+    date = formatdate(moment, usegmt=True)
+    for form in http_dates(datetime.fromtimestamp(moment, UTC) + timedelta(seconds=later)):
+        if moment + later < 4_102_444_800:
+            assert retry_after(form, date, 0.0) == later
 
 
 DATE_PIECES = [
@@ -167,7 +178,7 @@ DATE_PIECES = [
 ]
 
 
-@examples(600)
+@examples(300)
 @given(st.text(max_size=30) | st.lists(st.sampled_from(DATE_PIECES), max_size=9).map("".join))
 def test_any_retry_after_is_read_or_says_nothing(value):
     """Whatever the header holds, it is a finite number of seconds, 0 or more, or None."""

@@ -1,5 +1,6 @@
 """What goes over the wire, byte for byte, and what is made of any reply that comes back."""
 
+import gzip
 import json
 import re
 from typing import Any
@@ -153,6 +154,19 @@ def test_what_counts_as_delivered(status, body, media_type, response):
     operation = start()
     play(operation, event=[reply(status, body, content_type=media_type)])
     assert operation.result().response == response
+
+
+def test_gzip_that_nobody_asked_for_is_read():
+    """A proxy that compresses all the same is understood; what would grow beyond the bound, or is cut, is not."""
+    for body, response in ((gzip.compress(b'{"a":1}'), {"a": 1}), (gzip.compress(b"[]") + b"junk", [])):
+        operation = start(max_retries=0)
+        play(operation, event=[reply(200, body, content_type="application/json")])
+        assert operation.result().response == response
+    bomb = gzip.compress(b'"' + b"x" * 50_000_000 + b'"')
+    for body, words in ((bomb, "too large"), (gzip.compress(b'{"a":1}')[:12], "broken"), (b"\x1f\x8bx", "broken")):
+        error = failed(start(max_retries=0), event=[reply(200, body, content_type="application/json")])
+        assert type(error) is FlowFlexOutcomeUnknownError
+        assert words in error.message
 
 
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
@@ -542,7 +556,7 @@ outcomes = st.tuples(statuses, st.lists(st.tuples(header_names, header_values), 
 )
 
 
-@examples(250)
+@examples(200)
 @given(st.lists(outcomes, max_size=6))
 def test_any_reply_is_judged(drawn: list[Any]):
     """Whatever replies come, in any leg, a send ends with a result or a FlowFlexError and raises nothing on its way."""

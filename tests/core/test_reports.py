@@ -1,0 +1,169 @@
+"""What the caller reads at 3 a.m.: each sentence whole, and the fields beside it."""
+
+import pytest
+
+from flowflex_core import UploadFile, file
+from tests.core.drive import connection, fail, failed, reply, start
+
+EVENT = "event 'invoice.created'"
+RESUME = "; resume from error.snapshot to repeat it under the same key"
+
+
+def a_send(**changes):
+    """Start a send with one file."""
+    return start({"order": {"receipt": file("a.pdf")}}, **changes)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (
+            {"url": [reply(400, {"error": "mime is missing", "code": "MIME_NOT_ALLOWED"})]},
+            "order.receipt: 'a.pdf': the upload URL was not granted: mime is missing (400 MIME_NOT_ALLOWED)",
+        ),
+        ({"url": [reply(401)]}, "order.receipt: 'a.pdf': the upload URL was not granted: the server answered 401"),
+        (
+            {"url": [fail("connection", "connection refused")] * 3},
+            "order.receipt: 'a.pdf': the upload URL was not granted: connection refused, after 3 attempts",
+        ),
+        (
+            {"url": [reply(200, {})]},
+            "order.receipt: 'a.pdf': the upload URL was not granted: the reply has no assetId that could be one (200)",
+        ),
+        (
+            {"put": [reply(403, b"<Code>AccessDenied</Code><Message>Access Denied</Message>")]},
+            "order.receipt: 'a.pdf' was not stored: Access Denied (403 AccessDenied)",
+        ),
+        ({"put": [reply(413)]}, "order.receipt: 'a.pdf' was not stored: the server answered 413"),
+        (
+            {"put": [fail("source", "the file changed while it was sent")]},
+            "order.receipt: 'a.pdf' was not stored: the file changed while it was sent",
+        ),
+        (
+            {"put": [fail("timeout", "nothing came for 30 s", sent=True)] * 3},
+            "order.receipt: 'a.pdf' was not stored: nothing came for 30 s, after 3 attempts",
+        ),
+        (
+            {"put": [reply(302)]},
+            "order.receipt: 'a.pdf' was not stored: the reply was a redirect, which is never followed (302)",
+        ),
+        (
+            {"event": [reply(422, {"message": "asset is gone", "name": "ASSET_FILE_MISSING"})]},
+            f"{EVENT} was not accepted: asset is gone (422 ASSET_FILE_MISSING)",
+        ),
+        ({"event": [reply(404)]}, f"{EVENT} was not accepted: the server answered 404"),
+        (
+            {"event": [reply(429, retry_after="1")] * 3},
+            f"{EVENT} was not accepted: the server answered 429, after 3 attempts",
+        ),
+        (
+            {"event": [reply(307)]},
+            f"{EVENT} was not accepted: the reply was a redirect, which is never followed (307)",
+        ),
+        (
+            {"event": [fail("tls", "certificate has expired")]},
+            f"{EVENT} was not accepted: certificate has expired",
+        ),
+        (
+            {"event": [reply(500)] * 3},
+            f"{EVENT} may or may not have arrived: the server answered 500, after 3 attempts{RESUME}",
+        ),
+        (
+            {"event": [fail("timeout", "nothing came for 30 s", sent=True)] * 3},
+            f"{EVENT} may or may not have arrived: nothing came for 30 s, after 3 attempts{RESUME}",
+        ),
+        (
+            {"event": [reply(200, b"<html>")] * 3},
+            f"{EVENT} may or may not have arrived: the reply was a web page, as a proxy or a captive portal sends it, "
+            f"after 3 attempts{RESUME}",
+        ),
+        ({"event": [reply(102)]}, f"{EVENT} may or may not have arrived: the server answered 102{RESUME}"),
+    ],
+)
+def test_what_is_said(script, message):
+    """An error says what was not done, why, after how many attempts, and what to do where something can be done."""
+    assert failed(a_send(), **script).message == message
+
+
+def test_a_file_without_an_event_has_no_path():
+    """Where there is no payload, the name of the file stands for its place."""
+    error = failed(UploadFile.start(connection(), file("a.pdf"), key="k"), put=[reply(413)])
+    assert error.message == "'a.pdf' was not stored: the server answered 413"
+
+
+def test_odd_names_are_quoted():
+    """A payload key or event name of a kind that could be mistaken for words of ours stands in quotes."""
+    error = failed(start({"was not stored: x": file("a.pdf")}), put=[reply(413)])
+    assert error.message == "was not stored: x: 'a.pdf' was not stored: the server answered 413"
+
+
+@pytest.mark.parametrize("leg", ["url", "put", "event"])
+def test_the_fields_beside_the_sentence(leg):
+    """Status, code, details, request id, Retry-After and attempts of the last reply are told, in every leg."""
+    body = {"error": "slow down", "code": "RATE_LIMITED", "message": "slow down"}
+    last = reply(429, body, retry_after="90", x_request_id="req_9")
+    error = failed(a_send(), **{leg: [reply(503), last]})
+    assert (error.status, error.request_id, error.retry_after, error.attempts) == (429, "req_9", 90.0, 2)
+    if leg == "put":
+        assert error.code == "slow down"
+        assert error.details == {"code": "slow down", "message": "slow down"}
+    else:
+        assert (error.code, error.details) == ("RATE_LIMITED", body)
+    assert error.idempotency_key == "key-1"
+
+
+def test_a_failure_has_no_fields_of_a_reply():
+    """Where no reply came, there is no status, code or detail, not even that of an earlier attempt."""
+    error = failed(a_send(), event=[reply(503, {"code": "X"}, x_request_id="req_1"), fail(), fail()])
+    assert (error.status, error.code, error.details, error.request_id, error.retry_after) == (None,) * 5
+    assert error.attempts == 3
+
+
+def test_attempts_are_those_of_the_leg_that_failed():
+    """What other legs or files needed does not count."""
+    assert failed(a_send(), url=[fail(), fail()], put=[fail(), reply(403)]).attempts == 2
+
+
+def test_the_first_of_several_failures_is_told():
+    """Of files that fail together the first in the payload is told, and the others are in `.failures`."""
+    operation = start({"b": file("b.pdf"), "a": file("a.pdf")}, max_retries=0)
+    error = failed(operation, put=[reply(413), reply(403)])
+    assert error.message.startswith("b: 'b.pdf'")
+    assert [failure.status for failure in error.failures.values()] == [413, 403]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(10, "10 s"), (0.5, "0.5 s"), (90.0, "90 s"), (86_400, "86400 s"), (31_536_000, "31536000 s")]
+)
+def test_a_deadline_is_told_in_seconds(seconds, told):
+    """The deadline stands in the message as it was given."""
+    operation = a_send(deadline_seconds=seconds)
+    operation.advance(0.0)
+    operation.advance(seconds)
+    with pytest.raises(
+        Exception, match=f"^the deadline of {told} came with 0 of 1 files stored; the event was not sent$"
+    ):
+        operation.result()
+
+
+def test_a_deadline_tells_the_last_trouble():
+    """Where something had failed before the deadline came, the message says what."""
+    operation = a_send(deadline_seconds=10, max_retries=9)
+    [url] = operation.advance(0.0).requests
+    turn = operation.advance(0.0, fail("connection", "connection refused")(url))
+    operation.advance(turn.wait or 0.0)
+    operation.advance(10.0)
+    with pytest.raises(Exception, match=r"the event was not sent: connection refused, after 2 attempts$"):
+        operation.result()
+
+
+def test_a_deadline_with_the_event_in_doubt():
+    """A doubt that the deadline ends is told with its reason."""
+    operation = start(deadline_seconds=10, max_retries=9)
+    [event] = operation.advance(0.0).requests
+    operation.advance(0.0, fail("timeout", "nothing came", sent=True)(event))
+    operation.advance(10.0)
+    with pytest.raises(
+        Exception, match=f"^{EVENT} may or may not have arrived when the deadline of 10 s came: nothing came{RESUME}$"
+    ):
+        operation.result()
