@@ -14,11 +14,8 @@ from tests.differential.recording import (
     json_reply,
     text_reply,
 )
+from tests.differential.replies import ACCEPTED, BREAKS, DIVERSIONS, ERRORS, HTML, XML, error
 from tests.differential.scenario import Call, Kit, Scenario, create, send, upload
-
-_HTML = "<!doctype html><title>Sign in</title>"
-_XML = f"<Error><Code>AccessDenied</Code><StringToSign>{UPLOAD_SIGNATURE}</StringToSign></Error>"
-_ACCEPTED = {"status": "accepted", "eventId": "evt_1"}
 
 
 def _plain(_: Kit) -> Call:
@@ -30,91 +27,14 @@ def _with_file(kit: Kit) -> Call:
 
 
 def _on(
-    leg: Leg, calls: Callable[[Kit], Call], replies: dict[str, Reply | list[Reply]], **more: object
+    leg: Leg, calls: Callable[[Kit], Call], replies: dict[str, Reply | list[Reply]], *, max_retries: int = 0
 ) -> Iterator[Scenario]:
     for words, reply in replies.items():
         script = reply if isinstance(reply, list) else [reply]
-        yield Scenario(f"{leg}: {words}", calls, replies={leg: script}, **more)  # type: ignore[arg-type]
+        yield Scenario(f"{leg}: {words}", calls, ours={"max_retries": max_retries}, replies={leg: script})
 
 
-def _error(status: int, code: str) -> Reply:
-    return json_reply({"error": f"Refused with {code}", "code": code}, status)
-
-
-# Errors that either API leg may answer with.
-ERRORS: dict[str, Reply | list[Reply]] = {
-    "400": _error(400, "MIME_NOT_ALLOWED"),
-    "401": _error(401, "UNAUTHORIZED"),
-    "403": _error(403, "FORBIDDEN"),
-    "404": _error(404, "INTEGRATION_NOT_FOUND"),
-    "409": _error(409, "CONFLICT"),
-    "413": _error(413, "FILE_TOO_LARGE"),
-    "422": _error(422, "ASSET_FILE_MISSING"),
-    "429": _error(429, "RATE_LIMITED"),
-    "500": _error(500, "INTERNAL"),
-    "503": _error(503, "UNAVAILABLE"),
-    "error as message and name": json_reply({"message": "A sentence", "name": "A_NAME"}, 400),
-    "error with both spellings": json_reply({"error": "E", "message": "M", "code": "C", "name": "N"}, 400),
-    "error with empty spellings": json_reply({"error": "", "message": "M", "code": "", "name": "N"}, 400),
-    "error with details": json_reply({"error": "E", "code": "C", "details": {"field": ["a"]}, "requestId": "r"}, 400),
-    "error object": json_reply({"error": {"message": "A sentence", "code": "A_CODE"}}, 400),
-    "error as a number": json_reply({"error": 7, "code": 8}, 400),
-    "error as a list": json_reply(["A sentence"], 400),
-    "error as a JSON string": json_reply("A sentence", 400),
-    "error as JSON null": json_reply(None, 400),
-    "error as problem+json": json_reply(
-        {"title": "A title", "detail": "A sentence", "code": "A_CODE"}, 400, "application/problem+json"
-    ),
-    "error as JSON with a charset": json_reply({"error": "É", "code": "C"}, 400, "application/json; charset=utf-8"),
-    "error as JSON of an upper-case type": json_reply({"error": "E", "code": "C"}, 400, "Application/JSON"),
-    "error as JSON of no type": Reply(400, b'{"error": "E", "code": "C"}'),
-    "error as text": text_reply("Refused", 400),
-    "error as HTML": text_reply(_HTML, 502, "text/html"),
-    "error as broken JSON": text_reply('{"error": "E', 400, "application/json"),
-    "error as JSON too deep to read": text_reply("[" * 100_000, 400, "application/json"),
-    "error without a body": Reply(400),
-    "error of two megabytes": text_reply("x" * 2_000_000, 400),
-    "error that echoes the credentials": json_reply(
-        {"error": "Bad credentials cik_differential:s3cret-differential", "code": "C"}, 401
-    ),
-}
-
-# Replies to either API leg that are neither a success nor an error.
-DIVERSIONS: dict[str, Reply | list[Reply]] = {
-    **{f"{status}": Reply(status, headers=(("Location", "<api>/landed"),)) for status in (301, 302, 303, 307, 308)},
-    "302 to the other origin": Reply(302, headers=(("Location", "<storage>/landed"),)),
-    "302 to nowhere": Reply(302),
-    "300": json_reply({"choices": []}, 300),
-    "304": Reply(304),
-}
-
-# A network that fails: nothing definite comes back.
-BREAKS: dict[str, Reply | list[Reply]] = {
-    "dropped": DROPPED,
-    "reply cut in its head": Reply(body=b"HTTP/1.1 200 OK\r\nContent-Ty", raw=True, ending="close"),
-    "reply cut in its body": Reply(
-        body=b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"a',
-        raw=True,
-        ending="close",
-    ),
-    "reply cut in a chunk": Reply(
-        body=b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{",
-        raw=True,
-        ending="close",
-    ),
-    "two lengths": Reply(
-        body=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\nqueue", raw=True, ending="close"
-    ),
-    "length that is no number": Reply(
-        body=b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nqueue", raw=True, ending="close"
-    ),
-    "status that is no number": Reply(body=b"HTTP/1.1 OK\r\nContent-Length: 0\r\n\r\n", raw=True, ending="close"),
-    "status of four digits": Reply(body=b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", raw=True, ending="close"),
-    "status 600": Reply(600),
-    "not HTTP": Reply(body=b"SSH-2.0-OpenSSH_9.2\r\n", raw=True, ending="close"),
-}
-
-_JSON = json.dumps(_ACCEPTED).encode()
+_JSON = json.dumps(ACCEPTED).encode()
 _GRANTED = json.dumps(GRANTED).encode()
 _TYPE = ("Content-Type", "application/json")
 
@@ -123,11 +43,11 @@ EVENT_REPLIES = [
         "event",
         _plain,
         {
-            "200": json_reply(_ACCEPTED),
-            "201": json_reply(_ACCEPTED, 201),
-            "202": json_reply(_ACCEPTED, 202),
+            "200": json_reply(ACCEPTED),
+            "201": json_reply(ACCEPTED, 201),
+            "202": json_reply(ACCEPTED, 202),
             "204": Reply(204),
-            "299": json_reply(_ACCEPTED, 299),
+            "299": json_reply(ACCEPTED, 299),
             "empty": Reply(),
             "text": text_reply("queued"),
             "text in UTF-8 of no charset": text_reply("eingereiht für später", content_type="text/plain"),
@@ -140,17 +60,18 @@ EVENT_REPLIES = [
             "JSON string": json_reply("queued"),
             "JSON false": json_reply(False),
             "JSON of a large number": text_reply('{"n": 123456789012345678901234567890}', 200, "application/json"),
+            "JSON of a number of 5000 digits": text_reply('{"n": 1%s}' % ("0" * 5000), 200, "application/json"),
             "JSON with NaN": text_reply('{"n": NaN}', 200, "application/json"),
             "JSON with a byte order mark": Reply(body=b"\xef\xbb\xbf" + _JSON, headers=(_TYPE,)),
-            "JSON of a vendor's type": json_reply(_ACCEPTED, content_type="application/vnd.flowflex+json"),
-            "JSON of an upper-case type": json_reply(_ACCEPTED, content_type="Application/JSON"),
+            "JSON of a vendor's type": json_reply(ACCEPTED, content_type="application/vnd.flowflex+json"),
+            "JSON of an upper-case type": json_reply(ACCEPTED, content_type="Application/JSON"),
             "JSON of no type": Reply(body=_JSON),
             "JSON with blanks around it": Reply(body=b" \r\n" + _JSON + b"\n", headers=(_TYPE,)),
             "empty JSON": text_reply("", 200, "application/json"),
             "broken JSON": text_reply('{"status": "acc', 200, "application/json"),
             "JSON too deep to read": text_reply("[" * 100_000, 200, "application/json"),
-            "HTML": text_reply(_HTML, 200, "text/html; charset=utf-8"),
-            "HTML said to be text": text_reply(_HTML, 200, "text/plain"),
+            "HTML": text_reply(HTML, 200, "text/html; charset=utf-8"),
+            "HTML said to be text": text_reply(HTML, 200, "text/plain"),
             "two megabytes of text": text_reply("x" * 2_000_000),
             "gzip": Reply(body=gzip.compress(_JSON, mtime=0), headers=(_TYPE, ("Content-Encoding", "gzip"))),
             "chunked": Reply(
@@ -158,6 +79,25 @@ EVENT_REPLIES = [
                 b'9\r\n{"status"\r\nd\r\n: "accepted"}\r\n0\r\n\r\n',
                 raw=True,
             ),
+            "chunked, with an extension and a trailer": Reply(
+                body=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"6;a=b\r\nqueued\r\n0\r\nX-Checksum: 1\r\n\r\n",
+                raw=True,
+            ),
+            "no reason phrase": Reply(body=b"HTTP/1.1 202\r\nContent-Length: 6\r\n\r\nqueued", raw=True),
+            "lines that end in LF alone": Reply(body=b"HTTP/1.1 202 OK\nContent-Length: 6\n\nqueued", raw=True),
+            "header over two lines": Reply(
+                body=b"HTTP/1.1 202 OK\r\nX-Long: a\r\n b\r\nContent-Length: 6\r\n\r\nqueued", raw=True
+            ),
+            "header in latin-1": Reply(202, b"queued", (("X-Name", "Jos\xe9"),)),
+            "header without a colon": Reply(
+                body=b"HTTP/1.1 202 OK\r\nnonsense\r\nContent-Length: 6\r\n\r\nqueued", raw=True, ending="close"
+            ),
+            "body longer than its length": Reply(
+                body=b"HTTP/1.1 202 OK\r\nContent-Length: 6\r\n\r\nqueued and more", raw=True, ending="close"
+            ),
+            "body without a length": Reply(body=b"HTTP/1.1 202 OK\r\n\r\nqueued", raw=True, ending="close"),
+            "body of a 204": Reply(body=b"HTTP/1.1 204 None\r\n\r\nqueued", raw=True, ending="close"),
             "HTTP/1.0 that ends by closing": Reply(
                 body=b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n" + _JSON, raw=True, ending="close"
             ),
@@ -197,7 +137,7 @@ EVENT_REPLIES = [
         },
     ),
     Scenario("event: nobody listens", _plain, {"base_url": "<nobody>"}),
-    Scenario("event: refused after its file", _with_file, replies={"event": [_error(422, "ASSET_FILE_MISSING")]}),
+    Scenario("event: refused after its file", _with_file, replies={"event": [error(422, "ASSET_FILE_MISSING")]}),
     Scenario(
         "event: cookies",
         lambda _: [send({"n": 1}), send({"n": 2})],
@@ -250,7 +190,7 @@ UPLOAD_URL_REPLIES = [
             "null": json_reply(None),
             "empty": Reply(),
             "204": Reply(204),
-            "HTML": text_reply(_HTML, 200, "text/html"),
+            "HTML": text_reply(HTML, 200, "text/html"),
             "broken JSON": text_reply('{"assetId": "asset_1"', 200, "application/json"),
             "too deep to read": text_reply("[" * 100_000, 200, "application/json"),
             **ERRORS,
@@ -272,8 +212,8 @@ PUT_REPLIES = [
             "204": Reply(204),
             "text": text_reply("stored"),
             "JSON": json_reply({"Key": "bucket/a"}),
-            "HTML": text_reply(_HTML, 200, "text/html"),
-            "XML error": text_reply(_XML, 403, "application/xml"),
+            "HTML": text_reply(HTML, 200, "text/html"),
+            "XML error": text_reply(XML, 403, "application/xml"),
             "XML error of another kind": text_reply("<Error><Code>NoSuchBucket</Code></Error>", 404, "application/xml"),
             "JSON error": json_reply({"statusCode": "400", "error": "InvalidRequest", "message": "No"}, 400),
             "expired, then stored": [
@@ -320,11 +260,11 @@ LOWER_LEVEL_REPLIES = [
         "upload-url",
         lambda _: create(filename="x.pdf", mime="application/pdf"),
         {
-            "create_upload_url, refused": _error(400, "MIME_NOT_ALLOWED"),
+            "create_upload_url, refused": error(400, "MIME_NOT_ALLOWED"),
             "create_upload_url, no assetId": json_reply({"uploadUrl": GRANTED["uploadUrl"]}),
             "create_upload_url, no token": json_reply({"assetId": "a", "uploadUrl": GRANTED["uploadUrl"]}),
             "create_upload_url, more fields": json_reply({**GRANTED, "expiresIn": 7200}),
-            "create_upload_url, HTML": text_reply(_HTML, 200, "text/html"),
+            "create_upload_url, HTML": text_reply(HTML, 200, "text/html"),
             "create_upload_url, 302": Reply(302, headers=(("Location", "<api>/landed"),)),
             "create_upload_url, dropped": DROPPED,
         },
@@ -333,7 +273,7 @@ LOWER_LEVEL_REPLIES = [
         "upload-url",
         lambda kit: upload(kit.pdf()),
         {
-            "upload_file, refused": _error(413, "FILE_TOO_LARGE"),
+            "upload_file, refused": error(413, "FILE_TOO_LARGE"),
             "upload_file, no assetId": json_reply({"uploadUrl": GRANTED["uploadUrl"]}),
         },
     ),
@@ -341,7 +281,7 @@ LOWER_LEVEL_REPLIES = [
         "put",
         lambda kit: upload(kit.pdf()),
         {
-            "upload_file, XML error": text_reply(_XML, 403, "application/xml"),
+            "upload_file, XML error": text_reply(XML, 403, "application/xml"),
             "upload_file, 302": Reply(302, headers=(("Location", "<storage>/landed"),)),
             "upload_file, dropped": DROPPED,
         },
@@ -354,23 +294,22 @@ RETRIES = [
         "event",
         _plain,
         {
-            "503, then accepted": [Reply(503, headers=_AT_ONCE), json_reply(_ACCEPTED)],
-            "429, then accepted": [Reply(429, headers=_AT_ONCE), json_reply(_ACCEPTED)],
-            "409 with Retry-After, then accepted": [Reply(409, headers=_AT_ONCE), json_reply(_ACCEPTED)],
-            "400 that must not be repeated": [_error(400, "INVALID"), json_reply(_ACCEPTED)],
-            "HTML, then accepted": [text_reply(_HTML, 200, "text/html"), json_reply(_ACCEPTED)],
-            "dropped, then accepted": [DROPPED, json_reply(_ACCEPTED)],
+            "503, then accepted": [Reply(503, headers=_AT_ONCE), json_reply(ACCEPTED)],
+            "409 with Retry-After, then accepted": [Reply(409, headers=_AT_ONCE), json_reply(ACCEPTED)],
+            "400 that must not be repeated": [error(400, "INVALID"), json_reply(ACCEPTED)],
+            "HTML, then accepted": [text_reply(HTML, 200, "text/html"), json_reply(ACCEPTED)],
+            "dropped, then accepted": [DROPPED, json_reply(ACCEPTED)],
         },
-        ours={"max_retries": 1},
+        max_retries=1,
     ),
     *_on(
         "upload-url",
         _with_file,
         {
             "503, then granted": [Reply(503, headers=_AT_ONCE), json_reply(GRANTED)],
-            "403 that must not be repeated": [_error(403, "FORBIDDEN"), json_reply(GRANTED)],
+            "403 that must not be repeated": [error(403, "FORBIDDEN"), json_reply(GRANTED)],
         },
-        ours={"max_retries": 1},
+        max_retries=1,
     ),
     *_on(
         "put",
@@ -383,7 +322,7 @@ RETRIES = [
                 json_reply({"statusCode": "409", "error": "Duplicate", "message": "The resource already exists"}, 400),
             ],
         },
-        ours={"max_retries": 1},
+        max_retries=1,
     ),
 ]
 

@@ -6,6 +6,7 @@ import enum
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tests.differential.scenario import Call, Kit, Scenario, create, send, upload
 
@@ -18,6 +19,15 @@ class _Colour(enum.Enum):
 
 class _Level(enum.IntEnum):
     HIGH = 3
+
+
+class _Name(str, enum.Enum):  # noqa: UP042 - a StrEnum formats as its value, which hides the difference
+    SHIPPED = "order.shipped"
+
+
+class _Point(NamedTuple):
+    x: int
+    y: int
 
 
 @dataclass
@@ -137,6 +147,7 @@ CODES = [
         "question mark": "ic?abc=1",
         "hash": "ic#abc",
         "unicode": "ïc_€",
+        "text enum": _Name.SHIPPED,
         "unreserved marks": "ic-_.~",
         "reserved marks": "ic:@!$&'()*+,;=",
         "backslash": "ic\\abc",
@@ -164,6 +175,7 @@ EVENTS = [
             "blanks around it": " order.placed ",
             "looks like a header": "X-Api-Key: 1",
             "300 characters": "e" * 300,
+            "text enum": _Name.SHIPPED,
             "not a string": 7,
         }.items()
     ),
@@ -182,6 +194,7 @@ EVENTS = [
             "beyond latin-1": "key-€",
             "C1 control character": "key\x9f",
             "blanks around it": " key ",
+            "text enum": _Name.SHIPPED,
             "not a string": 42,
         }.items()
     ),
@@ -203,6 +216,10 @@ PAYLOADS = [
         "tuple": {"pair": (1, 2)},
         "looks like an asset": {"assetId": "asset_0123456789"},
         "int enum": {"level": _Level.HIGH},
+        "text enum": {"name": _Name.SHIPPED},
+        "text enum as key": {_Name.SHIPPED: 1},
+        "named tuple": {"at": _Point(1, 2)},
+        "number of 5000 digits": {"n": 10**5000},
         "64 deep": _nested(64),
         "65 deep": _nested(65),
         "2000 deep": _nested(2000),

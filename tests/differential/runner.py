@@ -1,4 +1,7 @@
-"""Runs a scenario with one of three faces against the recording server: the vendor's client, or one of our two."""
+"""Runs a scenario with one of four faces against the recording server.
+
+They are the vendor's client, our two, and our sync one over a `requests.Session` of the caller's.
+"""
 
 import contextlib
 import importlib
@@ -15,7 +18,7 @@ from tests.differential import facts
 from tests.differential.recording import RecordingServer
 from tests.differential.scenario import Call, Kit, Scenario
 
-Face = Literal["vendor", "sync", "async"]
+Face = Literal["vendor", "sync", "async", "session"]
 
 _OPTIONS: Mapping[str, Any] = {
     "api_key": "cik_differential",
@@ -92,4 +95,14 @@ def _async(package: Any, options: Mapping[str, Any], calls: Sequence[Call], keep
     trio.run(main)
 
 
-_FACES: Mapping[Face, Callable[..., None]] = {"vendor": _vendor, "sync": _sync, "async": _async}
+def _session(package: Any, options: Mapping[str, Any], calls: Sequence[Call], keep: Callable[[Any], None]) -> None:
+    with requests.Session() as session:
+        # What a session may hold for other hosts and purposes must not reach FlowFlex or its storage.
+        session.auth = ("somebody", "else")
+        session.params = {"from": "the-session"}
+        session.headers["Authorization"] = "Bearer of-the-session"
+        session.cookies.set("session", "of-the-session")
+        _sync(package, {**options, "session": session}, calls, keep)
+
+
+_FACES: Mapping[Face, Callable[..., None]] = {"vendor": _vendor, "sync": _sync, "async": _async, "session": _session}

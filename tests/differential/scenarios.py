@@ -6,4 +6,3 @@ from tests.differential.request_scenarios import REQUEST_SCENARIOS
 from tests.differential.scenario import Scenario
 
 SCENARIOS: list[Scenario] = [*FILE_SCENARIOS, *REQUEST_SCENARIOS, *REPLY_SCENARIOS]
-BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

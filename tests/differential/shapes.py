@@ -21,11 +21,6 @@ def outcome(vendors: str, ours: str) -> Differences:
     return {"outcome": (vendors, ours)}
 
 
-def refused(ours: str, vendor_sent: list[str], vendors: str = "ok") -> Differences:
-    """Ours raised and sent nothing, where the vendor's sent something first."""
-    return {**({} if vendors in ours else outcome(vendors, ours)), "requests": (vendor_sent, [])}
-
-
 def works(vendors: str, ours_sent: list[str], vendor_sent: list[str] | None = None) -> Differences:
     """Ours went on to the end, where the vendor's raised."""
     return {"outcome": (vendors, "ok"), "requests": (vendor_sent or [], ours_sent)}
@@ -34,6 +29,11 @@ def works(vendors: str, ours_sent: list[str], vendor_sent: list[str] | None = No
 def stops(vendors: str, ours: str, vendor_sent: list[str], ours_sent: list[str]) -> Differences:
     """Ours raised at a point where the vendor's went on."""
     return {"outcome": (vendors, ours), "requests": (vendor_sent, ours_sent)}
+
+
+def refused(ours: str, vendor_sent: list[str], vendors: str = "ok") -> Differences:
+    """Ours raised and sent nothing, where the vendor's sent something first."""
+    return stops(vendors, ours, vendor_sent, [])
 
 
 def response(vendors: object, ours: object) -> Differences:
