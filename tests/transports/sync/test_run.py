@@ -76,7 +76,7 @@ def run_by_contract(operation, perform):
 RUNTIME = contract.RuntimeSubject(run=run_by_contract, at_once=True, gives_up=False, asynchronous=None)
 
 
-@pytest.mark.parametrize("check", contract.runtime_checks(RUNTIME), ids=str)
+@pytest.mark.parametrize("check", contract.runtime_checks(RUNTIME))
 def test_the_loop_keeps_the_contract_of_runtimes(check):
     """Every check that is published for runtimes of one's own."""
     check(RUNTIME)
