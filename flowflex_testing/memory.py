@@ -6,7 +6,6 @@
 Both have the shape that `flowflex_transports.protocols` describes.
 """
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from flowflex_core.messages import MAX_REPLY_BYTES, Failure, Request, Response
@@ -38,8 +37,7 @@ class MemoryTransport:
             for chunk in [body] if isinstance(body, bytes) else body.chunks():
                 if exchange.outcome is not None:
                     break
-                if chunk:
-                    exchange.feed(chunk)
+                _feed(exchange, chunk)
         finally:
             _leave(exchange)
         return _outcome(request, exchange.outcome)
@@ -61,11 +59,10 @@ class AsyncMemoryTransport:
             return _no_such_host(request)
         exchange = self._fake.open(head)
         try:
-            async for chunk in _single(body) if isinstance(body, bytes) else body.chunks():
-                if exchange.outcome is not None:
-                    break
-                if chunk:
-                    exchange.feed(chunk)
+            if isinstance(body, bytes):
+                _feed(exchange, body)
+            else:
+                await _feed_all(exchange, body)
         finally:
             _leave(exchange)
         return _outcome(request, exchange.outcome)
@@ -74,8 +71,23 @@ class AsyncMemoryTransport:
         """Do nothing: there is no connection."""
 
 
-async def _single(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+def _feed(exchange: Exchange, chunk: bytes) -> None:
+    if chunk and exchange.outcome is None:
+        exchange.feed(chunk)
+
+
+async def _feed_all(exchange: Exchange, body: "AsyncSource") -> None:
+    chunks = body.chunks()
+    try:
+        while exchange.outcome is None:
+            _feed(exchange, await anext(chunks))
+    except StopAsyncIteration:
+        pass
+    finally:
+        # An asynchronous generator that is left unfinished would be closed late, and with a warning.
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _head(fake: FakeFlowFlex, request: Request, length: int) -> Head | None:

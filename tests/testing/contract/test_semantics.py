@@ -18,6 +18,7 @@ def declare(make, *, live=False, asynchronous=None):
 TRANSPORTS = {
     "memory": declare(MemoryTransport),
     "memory-on-asyncio": declare(AsyncMemoryTransport, asynchronous=runtimes.ASYNCIO),
+    "memory-on-trio": declare(AsyncMemoryTransport, asynchronous=runtimes.TRIO),
     "http_client": declare(lambda _fake: HttpClientTransport(), live=True),
     "urllib3": declare(lambda _fake: Urllib3Transport(), live=True),
     "trio": declare(lambda _fake: TrioTransport(), live=True, asynchronous=runtimes.TRIO),
