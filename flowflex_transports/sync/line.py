@@ -91,15 +91,17 @@ class Line:
             addresses = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise Trouble.of(error if isinstance(error, OSError) else socket.gaierror()) from None
-        for tried, (family, kind, protocol, _, address) in enumerate(addresses, start=1):
+        left = len(addresses)
+        while True:
+            family, kind, protocol, _, address = addresses[-left]
             try:
                 # One silent address must leave time for the others.
-                return self._connect(socket.socket(family, kind, protocol), address, share=len(addresses) - tried + 1)
+                return self._connect(socket.socket(family, kind, protocol), address, share=left)
             except (OSError, Trouble) as error:
                 self.hang_up()
-                if tried == len(addresses):
+                left -= 1
+                if not left:
                     raise Trouble.of(error) if isinstance(error, OSError) else error from None
-        raise Trouble("connection", "the host name has no address")
 
     def _connect(self, sock: socket.socket, address: Any, share: int) -> None:
         with self._lock:
@@ -244,8 +246,7 @@ class Line:
     # Waiting
 
     def _open_socket(self) -> socket.socket:
-        if self._socket is None:
-            raise Trouble("connection", "the connection is closed")
+        assert self._socket is not None, "a line is dialled first"
         return self._socket
 
     def _patiently(self, operation: Callable[[], T]) -> T:
@@ -274,9 +275,6 @@ class _Reader(io.BufferedIOBase):
 
     def __init__(self, line: Line) -> None:
         self._line = line
-
-    def readable(self) -> bool:
-        return True
 
     def read(self, count: int | None = -1, /) -> bytes:
         assert count is not None

@@ -44,6 +44,7 @@ class Wire:
         self._server = server
         self._received = bytearray()
         self.closed_by_client = threading.Event()
+        self.ending: type[Exception] | None = None  # how the client ended it, if not in good order
 
     def read_head(self) -> ReceivedRequest | None:
         """Read the head of a request; None where the client has ended the connection."""
@@ -115,7 +116,9 @@ class Wire:
 
     def secure(self, context: ssl.SSLContext) -> None:
         """Go on under TLS."""
-        self._socket = secured = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        self._socket = secured = context.wrap_socket(
+            self._socket, server_side=True, do_handshake_on_connect=False, suppress_ragged_eofs=False
+        )
         secured.do_handshake()
 
     def relay(self, host: str, port: int) -> None:
@@ -129,8 +132,8 @@ class Wire:
     def _receive(self) -> bool:
         try:
             data = self._socket.recv(65_536)
-        except (ConnectionError, ssl.SSLError):
-            data = b""
+        except (ConnectionError, ssl.SSLError) as error:
+            data, self.ending = b"", type(error)
         if not data:
             self.closed_by_client.set()
             self._server.ended.release()

@@ -1,10 +1,13 @@
 import socket
+import ssl
 import threading
 import time
+from typing import Any
 
 import pytest
 
 from flowflex_core import Failure, Response
+from flowflex_transports.sync.transport import Urllib3Transport
 from tests.support.attempts import Chunks, full_listener, request, timed
 from tests.support.scripted import OK, ScriptedServer, Wire, answering
 
@@ -236,3 +239,43 @@ def test_to_abandon_what_is_not_under_way_is_nothing(transport):
         transport.abandon(sent)
         assert transport.perform(request(server.url()), b"").status == 200
     assert server.connections == 1
+
+
+def test_tls_may_have_to_receive_before_it_sends_and_the_other_way_round():
+    """Its own messages, such as new keys, pass between those of HTTP."""
+    moods = []
+
+    class MoodySocket(socket.socket):
+        def moodily(self, mood, method, *arguments):
+            if (mood, method.__name__) not in moods:
+                moods.append((mood, method.__name__))
+                raise mood
+            return method(*arguments)
+
+        def do_handshake(self):
+            self.moodily(ssl.SSLWantWriteError, self.fileno)
+
+        def send(self, data, flags=0, /):
+            return self.moodily(ssl.SSLWantReadError, super().send, data)
+
+        def recv(self, size, flags=0, /):
+            return self.moodily(ssl.SSLWantWriteError, super().recv, size)
+
+    class MoodyContext:
+        def wrap_socket(self, sock, **_):
+            moody = MoodySocket(fileno=sock.detach())
+            moody.setblocking(False)
+            return moody
+
+    def script(wire: Wire) -> None:
+        wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        wire.read_request()
+        wire.send(OK)
+
+    context: Any = MoodyContext()
+    transport: Any = Urllib3Transport(ssl_context=context)
+    with ScriptedServer(script) as server:
+        outcome = transport.perform(request(f"https://127.0.0.1:{server.port}/"), b"body")
+        transport.close()
+    assert outcome.status == 200
+    assert len(moods) == 3

@@ -1,8 +1,13 @@
+import os
+import ssl
 import threading
+from contextlib import ExitStack
+from queue import SimpleQueue
 
 import pytest
 
 from flowflex_core import Response
+from flowflex_transports.sync import pool
 from tests.support.attempts import request
 from tests.support.scripted import OK, ScriptedServer, Wire, answering
 
@@ -106,4 +111,71 @@ def test_close_closes_idle_connections_and_may_be_called_twice(transport):
         transport.perform(request(server.url()), b"")
         transport.close()
         transport.close()
+        assert server.ended.acquire(timeout=5)
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_child_closes_what_it_inherited_without_a_word(
+    transport, tls_transport, server_context, monkeypatch, secured
+):
+    """Under TLS too: a goodbye would end the parent's connection."""
+    used = tls_transport if secured else transport
+    endings: SimpleQueue[type[Exception] | None] = SimpleQueue()
+
+    def script(wire: Wire) -> None:
+        while wire.read_request():
+            wire.send(OK)
+        endings.put(wire.ending)
+
+    with ScriptedServer(script, tls=server_context if secured else None) as server:
+        assert used.perform(request(server.url()), b"").status == 200
+        monkeypatch.setattr(os, "getpid", lambda: -1)
+        assert used.perform(request(server.url()), b"").status == 200
+        # One process plays both here, so the descriptor was the last one.
+        assert endings.get(timeout=5) is (ssl.SSLEOFError if secured else None)
+        assert server.connections == 2
+
+
+def test_idle_connections_are_bounded(transport, monkeypatch):
+    """The oldest are closed where there are too many."""
+    monkeypatch.setattr(pool, "_MOST_IDLE", 2)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(ScriptedServer(answering())) for _ in range(3)]
+        for server in servers:
+            transport.perform(request(server.url()), b"")
+        assert servers[0].ended.acquire(timeout=5)
+        for server in servers[1:]:
+            transport.perform(request(server.url()), b"")
+        assert [server.connections for server in servers] == [1, 1, 1]
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(transport, monkeypatch):
+    """Boxes on the way forget connections without telling."""
+    with ScriptedServer(answering()) as server:
+        transport.perform(request(server.url()), b"")
+        monkeypatch.setattr(pool, "_LONGEST_IDLE_SECONDS", 0.0)
+        transport.perform(request(server.url()), b"")
+    assert server.connections == 2
+
+
+def test_a_connection_in_use_is_closed_after_its_exchange_when_the_transport_is(transport):
+    """Closing waits for nobody, and keeps nothing."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def script(wire: Wire) -> None:
+        wire.read_request()
+        asked.set()
+        go_on.wait(5)
+        wire.send(OK)
+        wire.wait_for_end()
+
+    with ScriptedServer(script) as server:
+        outcomes = []
+        thread = threading.Thread(target=lambda: outcomes.append(transport.perform(request(server.url()), b"")))
+        thread.start()
+        assert asked.wait(5)
+        transport.close()
+        go_on.set()
+        thread.join()
+        assert outcomes[0].status == 200
         assert server.ended.acquire(timeout=5)
