@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -212,6 +213,31 @@ def test_one_file_object_in_two_refs_and_two_threads_gives_the_same_bytes(path, 
     assert contents == [CONTENT[10:]] * len(refs)
     assert handle.tell() == 10
     handle.close()
+
+
+def test_nobody_moves_a_file_object_while_another_is_about_to_read():
+    """To seek and to read are one step."""
+    both_sought = threading.Barrier(2)
+
+    class Hesitant(io.BytesIO):
+        def seek(self, offset, whence=0, /):
+            position = super().seek(offset, whence)
+            if sources is not None:
+                with suppress(threading.BrokenBarrierError):
+                    both_sought.wait(0.05)
+            return position
+
+    sources = None
+    handle = Hesitant(bytes(10) + CONTENT)
+    handle.read(10)
+    sources, ref = measured(handle)
+    contents = []
+    threads = [threading.Thread(target=lambda: contents.append(read(sources, ref))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert contents == [CONTENT] * 2
 
 
 def pipe(content):

@@ -214,6 +214,29 @@ def test_a_request_is_abandoned_while_it_connects(transport):
     assert seconds < 0.2
 
 
+def test_a_request_that_is_abandoned_while_its_host_is_resolved_goes_no_further(transport, monkeypatch):
+    """Resolving cannot be ended, but nothing follows it."""
+    reached, go_on = threading.Event(), threading.Event()
+    resolve = socket.getaddrinfo
+
+    def slow(*arguments, **options):
+        reached.set()
+        assert go_on.wait(5)
+        return resolve(*arguments, **options)
+
+    with full_listener() as port:
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        sent = request(f"http://127.0.0.1:{port}/", timeout=60.0, total=60.0)
+        outcomes: list[Failure] = []
+        thread = threading.Thread(target=lambda: outcomes.append(transport.perform(sent, b"")))
+        thread.start()
+        assert reached.wait(5)
+        transport.abandon(sent)
+        go_on.set()
+        thread.join(5)
+    assert [(outcome.kind, outcome.sent) for outcome in outcomes] == [("connection", False)]
+
+
 def test_a_request_is_abandoned_during_its_upload(transport):
     """A peer that stops reading holds nobody up."""
     reached = threading.Event()

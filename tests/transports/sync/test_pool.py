@@ -147,6 +147,8 @@ def test_idle_connections_are_bounded(transport, monkeypatch):
         for server in servers[1:]:
             transport.perform(request(server.url()), b"")
         assert [server.connections for server in servers] == [1, 1, 1]
+        transport.perform(request(servers[0].url()), b"")
+        assert servers[0].connections == 2
 
 
 def test_a_connection_that_was_idle_for_long_is_not_used_again(transport, monkeypatch):
