@@ -55,7 +55,7 @@ class Run:
         self._context = contextvars.copy_context()
         self._changed = threading.Condition(threading.Lock())
         self._ready: deque[Request] = deque()
-        self._in_flight: dict[str, Request] = {}
+        self._in_flight: dict[int, Request] = {}  # by the thread that performs it
         self._helpers: list[threading.Thread] = []
         self._due: float | None = None
         self._end: float | None = None
@@ -87,14 +87,11 @@ class Run:
         self._end_all(FlowFlexError("the send was stopped"))
 
     def _work(self) -> None:
-        while (request := self._next()) is not None:
-            try:
-                outcome = self._perform(request)
-            except BaseException as error:
-                self._landed(request)
-                self._end_all(error)
-                return
-            self._landed(request, outcome)
+        try:
+            while (request := self._next()) is not None:
+                self._landed(self._perform(request))
+        except BaseException as error:
+            self._end_all(error)
 
     def _next(self) -> Request | None:
         """Wait for a request to perform, and take it; None where the run has ended."""
@@ -108,7 +105,7 @@ class Run:
                     if self._end is not None and request.total > self._end - now:
                         # It waited for a worker; the deadline has not.
                         request = dataclasses.replace(request, total=self._end - now)
-                    self._in_flight[request.id] = request
+                    self._in_flight[threading.get_ident()] = request
                     return request
                 else:
                     self._changed.wait(None if self._due is None else self._due - now)
@@ -130,11 +127,11 @@ class Run:
             log_outcome(request, outcome, time.monotonic() - start)
         return outcome
 
-    def _landed(self, request: Request, *outcomes: Outcome) -> None:
+    def _landed(self, outcome: Outcome) -> None:
         with self._changed:
-            del self._in_flight[request.id]
-            if not self._ended and outcomes:
-                self._advance(*outcomes)
+            del self._in_flight[threading.get_ident()]
+            if not self._ended:
+                self._advance(outcome)
             self._changed.notify_all()
 
     def _advance(self, *outcomes: Outcome) -> None:
@@ -146,8 +143,8 @@ class Run:
         while len(self._ready) > self._workers_at_hand() and self._spare.acquire(blocking=False):
             context = self._context.copy()
             helper = threading.Thread(target=context.run, args=(self._help,), name="flowflex-upload", daemon=True)
-            self._helpers.append(helper)
             helper.start()
+            self._helpers.append(helper)
         self._changed.notify_all()
 
     def _workers_at_hand(self) -> int:
@@ -165,6 +162,8 @@ class Run:
         """End the run, for `error` where it is the first, and abandon what is in flight until it has landed."""
         abandon = getattr(self._transport, "abandon", None)
         with self._changed:
+            # Ctrl-C can strike between any two steps, also after this very thread took a request.
+            self._in_flight.pop(threading.get_ident(), None)
             self._ended = True
             self._error = self._error or error
             self._changed.notify_all()

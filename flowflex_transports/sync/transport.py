@@ -4,6 +4,7 @@ import os
 import ssl
 
 from flowflex_core import Failure, Request, Response
+from flowflex_core.address import AddressError
 from flowflex_transports.environment import Proxies, tls_context
 from flowflex_transports.process import PerProcess
 from flowflex_transports.protocols import Source
@@ -42,7 +43,10 @@ class Urllib3Transport:
 
     def perform(self, request: Request, body: bytes | Source) -> Response | Failure:
         """Send `request` with `body`, and return what came of it within `request.timeout` and `request.total`."""
-        route = Route.to(request.url, self._proxies)
+        try:
+            route = Route.to(request.url, self._proxies)
+        except AddressError:
+            return Failure(request.id, "protocol", "the request has no usable URL", False)
         pool = self._pools.get()
         connection = pool.take(request, route.origin)
         sent = reusable = False

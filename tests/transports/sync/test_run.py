@@ -320,3 +320,22 @@ def test_a_due_timer_is_served_while_others_are_busy():
     run, operation = send(transport, files=2)
     run.to_end()
     assert len(operation.result().uploaded_assets) == 2
+
+
+@pytest.mark.parametrize("in_helper", [False, True])
+def test_what_strikes_between_two_steps_ends_the_run(in_helper):
+    """Ctrl-C, or a fault, while an operation is advanced: by the caller, or by a helper whose caller waits."""
+    together = threading.Barrier(2, timeout=10)
+    transport = Scripted(lambda request: together.wait() and None if leg(request) == "put" else None)
+    run, operation = send(transport, files=2)
+
+    class Struck:
+        def advance(self, now, *outcomes):
+            caller = threading.current_thread() is threading.main_thread()
+            if outcomes and caller is not in_helper:
+                raise KeyboardInterrupt
+            return operation.advance(now, *outcomes)
+
+    run._operation = Struck()
+    with pytest.raises(KeyboardInterrupt):
+        run.to_end()

@@ -26,6 +26,13 @@ def test_a_refused_connection_sent_nothing(transport):
     assert "secret" not in repr(outcome)
 
 
+def test_a_url_that_is_none_sent_nothing(transport):
+    """What two parsers could read in two ways is not sent anywhere."""
+    outcome = transport.perform(request("http://user:hidden@127.0.0.1/"), b"")
+    assert (outcome.kind, outcome.sent) == ("protocol", False)
+    assert "hidden" not in repr(outcome)
+
+
 def test_an_unknown_host_sent_nothing(transport):
     """A name that does not resolve is a connection failure."""
     outcome = transport.perform(request("http://no-such-host.invalid/"), b"")
