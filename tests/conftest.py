@@ -1,4 +1,4 @@
-"""What holds for every test run: Ctrl-C can be tried, and in CI a skip must stand on the list below."""
+"""What holds for every test run: it is alike everywhere, and in CI a skip must stand on the list below."""
 
 import os
 import signal
@@ -12,6 +12,9 @@ ALLOWED_SKIPS: dict[str, str] = {}
 # would ever come, here or in the processes that the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# pytest has read them; the runs of pytest that tests start are not to be narrowed by what was meant for this one.
+os.environ.pop("PYTEST_ADDOPTS", None)
 
 _UNEXPLAINED = pytest.StashKey[list[str]]()
 

@@ -12,7 +12,7 @@ import pytest
 def _run(tmp_path, test, *, ci):
     shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)
     (tmp_path / "test_it.py").write_text(test)
-    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "PYTEST_ADDOPTS")}
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
     if ci:
         environment["CI"] = "true"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_it.py"]
