@@ -298,6 +298,13 @@ def test_an_unreadable_upload_url_reply_is_repeated(body):
     assert "the reply was" in failed(upload(max_retries=0), url=[reply(200, body)]).message
 
 
+def test_a_page_instead_of_an_upload_url_is_called_one():
+    """Whoever reads the error learns that a portal stands in the way, whatever type the page was sent as."""
+    for media_type in ("text/html", "application/json", ""):
+        error = failed(upload(max_retries=0), url=[reply(200, PAGE, content_type=media_type)])
+        assert "the reply was a web page, as a proxy or a captive portal sends it" in error.message
+
+
 def test_the_token_is_optional():
     """An upload URL may come with a token, with null or with none."""
     for token, expected in ((UPLOAD_TOKEN, {"token": UPLOAD_TOKEN}), (None, {})):
