@@ -294,7 +294,8 @@ class _Handle:
                 raise SourceError(f"{name} is open in text mode: open it with mode 'rb'")
             readable = handle if _can_seek(handle) else shared.keep(handle, name, limit)
             start = 0 if readable is shared.spool else readable.tell()
-            end = readable.seek(0, os.SEEK_END)
+            readable.seek(0, os.SEEK_END)
+            end = readable.tell()  # what seek returns, not every file object can be asked
             readable.seek(start)
             return cls(readable, name, start, max(0, end - start), _handle_stamp(readable), shared)
 

@@ -1,5 +1,6 @@
 """`send_many`: sends events from any iterable, some at the same time, and tells what came of each as it ends."""
 
+import contextvars
 import threading
 from collections.abc import Callable, Generator, Iterable
 from queue import SimpleQueue
@@ -55,13 +56,13 @@ class _Workers:
 
     def __init__(self) -> None:
         self.busy: dict[int, Run] = {}
-        self._jobs: SimpleQueue[tuple[int, Event, SendEvent, Run] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[int, Event, SendEvent, Run, contextvars.Context] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[SendOutcome] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self, index: int, event: Event, operation: SendEvent, run: Run) -> None:
         self.busy[index] = run
-        self._jobs.put((index, event, operation, run))
+        self._jobs.put((index, event, operation, run, contextvars.copy_context()))
         if len(self._threads) < len(self.busy):
             thread = threading.Thread(target=self._work, name="flowflex-send", daemon=True)
             self._threads.append(thread)
@@ -83,11 +84,11 @@ class _Workers:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            index, event, operation, run = job
+            index, event, operation, run, context = job
             result: SendEventResult | None = None
             problem: Exception | None = None
             try:
-                run.to_end()
+                context.run(run.to_end)
                 result = operation.result()
             except Exception as error:
                 problem = error

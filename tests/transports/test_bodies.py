@@ -1,6 +1,7 @@
 import errno
 import gzip
 import io
+import mmap
 import os
 import pathlib
 import subprocess
@@ -56,6 +57,11 @@ def gzipped(path):
     return gzip.open(packed)
 
 
+def mapped(path):
+    with path.open("rb") as handle:
+        return mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def written(path):
     """Open a file that was written through the same handle, not all of it flushed."""
     handle = path.with_suffix(".new").open("w+b")
@@ -103,6 +109,7 @@ KINDS: dict[str, Callable[[pathlib.Path], Any]] = {
     "BytesIO": lambda path: io.BytesIO(CONTENT),
     "spooled": lambda path: spooled(),
     "gzip": gzipped,
+    "mmap": mapped,
     "foreign": lambda path: Foreign(),
 }
 

@@ -1,3 +1,4 @@
+import contextvars
 import threading
 
 import pytest
@@ -69,6 +70,19 @@ def test_events_are_pulled_only_as_they_can_be_sent():
         next(outcomes)
         assert len(pulled) <= count + 2
     outcomes.close()
+
+
+def test_context_variables_reach_the_workers():
+    """Each event is sent in the context in which its outcome was waited for."""
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="lost")
+    seen = []
+
+    def meanwhile(request):
+        seen.append(variable.get())
+
+    variable.set("kept")
+    assert len(list(client(Scripted(meanwhile)).send_many(numbered(5), concurrency=2))) == 5
+    assert seen == ["kept"] * 5
 
 
 def test_failures_are_values():
