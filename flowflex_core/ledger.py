@@ -59,6 +59,14 @@ class Ledger:
             shift -= _BITS
         return node  # type: ignore[no-any-return]
 
+    def of(self, request_id: object) -> Stored | None:
+        """Return what is stored of the file that a request of ours is about, by the second part of its id."""
+        parts = request_id.split("/") if isinstance(request_id, str) else ()
+        if len(parts) != 3 or not (parts[1].isdecimal() and len(parts[1]) < 12):
+            return None
+        index = int(parts[1])
+        return self.get(index) if index < self.length else None
+
     def put(self, entry: Stored) -> "Ledger":
         """Return this ledger with `entry` in the place of its index."""
         other = object.__new__(Ledger)

@@ -54,12 +54,14 @@ class Response:
         status: The final status; 1xx are the driver's to skip.
         headers: A mapping or pairs, names in any case.
         body: The content, with transfer coding undone.
+        early: Whether it came before the request had been sent whole: a refusal may, a success cannot.
     """
 
     request_id: str
     status: int
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
     body: bytes = b""
+    early: bool = False
 
     def __repr__(self) -> str:
         """Leave out headers and body: an upload URL or a token may stand in either."""
@@ -68,7 +70,10 @@ class Response:
     def pairs(self) -> Iterable[tuple[str, str]]:
         """Return the headers as pairs; an object of a library's own needs no more than `items()`."""
         headers: Any = self.headers
-        return headers.items() if hasattr(headers, "items") else headers  # type: ignore[no-any-return]
+        pairs: Any = headers.items() if hasattr(headers, "items") else headers
+        if type(pairs) in (list, tuple) and pairs and isinstance(pairs[0][0], bytes):  # as h11 has them
+            return [(key.decode("latin-1"), value.decode("latin-1")) for key, value in pairs]
+        return pairs  # type: ignore[no-any-return]
 
     def header(self, name: str) -> str | None:
         """Return the value of the header `name` (in lower case), or None."""

@@ -117,6 +117,7 @@ class SendEvent(Operation):
             FlowFlexConfigError: An argument, or a value in the payload, cannot be sent.
             FlowFlexUploadError: A file has no usable name, type or size.
         """
+        _check_settings(settings)
         checks.header_value(event, "event")
         checks.header_value(idempotency_key, "idempotency_key")
         encoded = encode_payload(payload, settings.default)
@@ -135,6 +136,7 @@ class SendEvent(Operation):
             FlowFlexConfigError: The text is no snapshot, or one of a send to another `base_url` or integration.
             FlowFlexUploadError: A file that is still to be stored is over the limit of the settings.
         """
+        _check_settings(settings)
         operation = cls(*snapshot.read(text, settings))
         for ref in operation.files:
             _check_sizes(ref, None, operation.paths(ref)[0], settings)
@@ -171,6 +173,7 @@ class UploadFile(Operation):
         Raises:
             FlowFlexUploadError: The file has no usable name, type or size.
         """
+        _check_settings(settings)
         if not isinstance(ref, FileRef):
             raise FlowFlexConfigError(f"ref must be a FileRef, as file() returns it, not {type(ref).__name__}")
         checks.text(key, "key")
@@ -195,6 +198,7 @@ class CreateUploadUrl(Operation):
         Raises:
             FlowFlexUploadError: The name, type or size is one that FlowFlex would refuse.
         """
+        _check_settings(settings)
         checks.text(key, "key")
         check_filename(filename)
         check_mime(mime)
@@ -213,6 +217,11 @@ class CreateUploadUrl(Operation):
         granted = self._ended()
         assert isinstance(granted, UploadUrl)
         return granted
+
+
+def _check_settings(settings: object) -> None:
+    if not isinstance(settings, Settings):
+        raise FlowFlexConfigError(f"settings must be a Settings, not {type(settings).__name__}")
 
 
 def _planned(encoded: EncodedPayload, sizes: Mapping[FileRef, int], settings: Settings) -> tuple[PlannedFile, ...]:

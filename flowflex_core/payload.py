@@ -59,10 +59,6 @@ class EncodedPayload:
             pieces.append(segment)
         return "".join(pieces).encode("ascii")
 
-    def paths_of(self, index: int) -> tuple[str, ...]:
-        """List the payload paths of one file."""
-        return tuple(path for place, path in zip(self.places, self.paths, strict=True) if place == index)
-
 
 def encode_payload(payload: object, default: Default | None = None) -> EncodedPayload:
     """Check and encode a payload: an object, or None for an empty one. The payload itself is never changed.

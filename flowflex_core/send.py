@@ -109,7 +109,8 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
             _begin_again(task, new.now)
     else:
         # What is refused for good says what became of earlier attempts too; all else leaves their doubt.
-        task.doubt = verdict.arrived or (task.doubt and not verdict.definite)
+        is_definite = verdict.problem is not None and verdict.problem.is_definite
+        task.doubt = verdict.arrived or (task.doubt and not is_definite)
         task.failures += 1
         if sign == REPEAT:
             _repeat(plan, new, task, leg)
@@ -123,8 +124,7 @@ def _task_of(new: SendState, outcome: Outcome) -> Task | None:
     for task in new.under_way.values():
         if request_id in task.issued:
             return task if task.state in IN_FLIGHT and request_id == task.issued[-1] else None
-    _, _, index = request_id.rpartition("/")[0].rpartition("/")
-    entry = new.stored.get(int(index)) if index.isdecimal() and int(index) < new.stored.length else None
+    entry = new.stored.of(request_id)
     if entry is not None and request_id in entry.issued:
         return None
     raise FlowFlexConfigError(f"no request with the id {request_id!r} was issued by this operation")

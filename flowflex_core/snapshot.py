@@ -67,7 +67,9 @@ def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
     event = state.under_way.get(EVENT)
     if not state.stored.count and (event is None or not (event.doubt or event.state == EVENT_SENT)):
         return None
-    if is_stale(plan, state):
+    # A frozen body whose files are deleted, by our clock or by FlowFlex's word, is refused for ever.
+    is_missing = isinstance(state.ended, FlowFlexError) and state.ended.code == "ASSET_FILE_MISSING"
+    if is_missing or is_stale(plan, state):
         return None
     try:
         return write(plan, state)

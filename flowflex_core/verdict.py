@@ -30,7 +30,10 @@ Reason = Literal["refused", "timeout", "connection", "unreadable", "source"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why an attempt did not succeed, in words and in the fields of an error."""
+    """Why an attempt did not succeed, in words and in the fields of an error.
+
+    `is_definite`: the request, and its identical earlier attempts, had no effect, and never will have.
+    """
 
     reason: Reason
     words: str
@@ -39,6 +42,7 @@ class Problem:
     details: Any = None
     request_id: str | None = None
     retry_after: float | None = None
+    is_definite: bool = False
 
 
 class Verdict:
@@ -49,16 +53,14 @@ class Verdict:
         value: What was gained: an upload URL, or the reply to the event.
         problem: Why nothing was gained.
         arrived: Whether the request may have had its effect: True adds a doubt that only a definite reply removes.
-        definite: Whether a refusal says that the request, and its identical earlier attempts, had no effect.
     """
 
-    __slots__ = ("arrived", "definite", "problem", "sign", "value")
+    __slots__ = ("arrived", "problem", "sign", "value")
 
     sign: Sign
     value: Any
     problem: Problem | None
     arrived: bool
-    definite: bool
 
     def __init__(
         self,
@@ -67,13 +69,11 @@ class Verdict:
         problem: Problem | None = None,
         *,
         arrived: bool = False,
-        definite: bool = False,
     ) -> None:
         self.sign = sign
         self.value = value
         self.problem = problem
         self.arrived = arrived
-        self.definite = definite
 
 
 # RFC 9110 and 6585: the server did not get to the request, or asks for another time.
@@ -168,10 +168,12 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     words = refusal.sentence
     if words is None and 300 <= status < 400:
         words = "the reply was a redirect, which is never followed"
-    problem = Problem("refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait)
+    is_definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _NOT_ABOUT_THE_EVENT
+    problem = Problem(
+        "refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait, is_definite
+    )
     # The server may have failed before or after it did what was asked, and an interim status is no answer.
     arrived = status >= 500 or status < 200
     if (status in _ANOTHER_TIME or 500 <= status < 600) and not wire.forbids_repeating(response):
         return Verdict(REPEAT, problem=problem, arrived=arrived)
-    definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _NOT_ABOUT_THE_EVENT
-    return Verdict(REFUSED, problem=problem, arrived=arrived, definite=definite)
+    return Verdict(REFUSED, problem=problem, arrived=arrived)

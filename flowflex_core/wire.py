@@ -7,7 +7,6 @@ anything, and may repeat our own secrets to us.
 import json
 import re
 import zlib
-from codecs import BOM_UTF8
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -81,28 +80,36 @@ class UnreadableError(ValueError):
 
 def read_event_reply(response: Response) -> Any:
     """Return what an accepted event answers: any JSON, plain text, or `""`; raises `UnreadableError`."""
+    _refuse_early(response)
     if not response.body:
         return ""
     content_type = response.header("content-type") or ""
     media_type = _media_type(response)
     if _is_json(media_type):
         return _read_json(response)
-    _refuse_page(response, media_type)
-    if len(response.body) > MAX_REPLY_BYTES:
-        raise UnreadableError("a reply that is too large")
+    body = _content(response)
     # The one charset that servers still name besides UTF-8, under its several names; RFC 9110 has no default.
     latin = re.search(r"charset=[\"']?(?:iso-8859-1|latin-?1|windows-1252|cp1252)\b", content_type, re.IGNORECASE)
-    return response.body.decode("cp1252" if latin else "utf-8", "replace")
+    text = body.decode("cp1252" if latin else "utf-8", "replace")
+    # What begins with a tag is no plain text, whatever it says that it is.
+    if media_type in _PAGES or text.lstrip("\ufeff \t\r\n").startswith("<"):
+        raise UnreadableError(_A_PAGE)
+    return text
 
 
 def read_put_reply(response: Response) -> None:
     """Accept any success of storage but a web page, which a captive portal sends; raises `UnreadableError`."""
-    _refuse_page(response, _media_type(response))
+    _refuse_early(response)
+    # Storage may answer in XML, so a tag alone makes no page.
+    if _media_type(response) in _PAGES or _PAGE.search(_content(response)[:1_024]):
+        raise UnreadableError(_A_PAGE)
 
 
 def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
     """Return the granted upload URL, or in words what is wrong with it; raises `UnreadableError` for no JSON at all."""
-    _refuse_page(response, _media_type(response))
+    _refuse_early(response)
+    if _media_type(response) in _PAGES or _PAGE.search(_content(response)[:1_024]):
+        raise UnreadableError(_A_PAGE)
     reply = _read_json(response)
     if not isinstance(reply, dict):
         return "the reply is not an object"
@@ -244,12 +251,25 @@ def _is_json(media_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-_PAGE = re.compile(rb"\s*<(?:!doctype html|html|head|body|title|script|meta|!--)", re.IGNORECASE)
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_PAGE = re.compile(rb"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+_A_PAGE = "a web page, as a proxy or a captive portal sends it"
 
 
-def _refuse_page(response: Response, media_type: str) -> None:
-    if media_type in ("text/html", "application/xhtml+xml") or _PAGE.match(response.body.removeprefix(BOM_UTF8)):
-        raise UnreadableError("a web page, as a proxy or a captive portal sends it")
+def _refuse_early(response: Response) -> None:
+    if response.early:
+        raise UnreadableError("one to a request that had not been sent whole")
+
+
+def _content(response: Response) -> bytes:
+    """Return the body, of bounded size; gzip that nobody asked for is undone."""
+    body = response.body
+    if body[:2] == b"\x1f\x8b":
+        with suppress(zlib.error):
+            body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, MAX_REPLY_BYTES + 1)
+    if len(body) > MAX_REPLY_BYTES:
+        raise UnreadableError("a reply that is too large")
+    return body
 
 
 def _no_constant(name: str) -> Any:
@@ -263,12 +283,7 @@ _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 def _read_json(response: Response) -> Any:
     """Parse JSON of bounded size and depth, or raise `UnreadableError`."""
-    body = response.body
-    if body[:2] == b"\x1f\x8b":  # gzip, which nobody asked for, and no JSON begins with
-        with suppress(zlib.error):
-            body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, MAX_REPLY_BYTES + 1)
-    if len(body) > MAX_REPLY_BYTES:
-        raise UnreadableError("a reply that is too large")
+    body = _content(response)
     try:
         text = body.decode().lstrip(_LEADING)
         value, end = _DECODER.raw_decode(text)
