@@ -387,6 +387,7 @@ def test_an_asset_that_is_being_stored_anew_is_missing():
     [url] = operation.advance(late, well(put)).requests
     assert json_of(url)["filename"] == "a.pdf"
     again = resume(operation.snapshot())
+    assert [ref.source for ref in again.files] == ["a.pdf"]
     played = play(again, late)
     assert len(played.of("put")) == 1
     assert "asset_old" not in again.result().uploaded_assets.values()
