@@ -3,7 +3,7 @@
 import pytest
 
 from flowflex_core import UploadFile, file
-from tests.core.drive import connection, fail, failed, reply, start
+from tests.core.drive import connection, error_of, fail, failed, grant, reply, start
 
 EVENT = "event 'invoice.created'"
 RESUME = "; resume from error.snapshot to repeat it under the same key"
@@ -130,6 +130,18 @@ def test_the_first_of_several_failures_is_told():
     error = failed(operation, put=[reply(413), reply(403)])
     assert error.message.startswith("b: 'b.pdf'")
     assert [failure.status for failure in error.failures.values()] == [413, 403]
+
+
+def test_the_first_in_the_payload_is_told_whichever_leg_failed():
+    """Which of several failures is told depends on the payload alone: neither on the leg nor on the order."""
+    operation = start({"b": file("b.pdf"), "a": file("a.pdf")}, max_retries=0)
+    first, second = operation.advance(0.0).requests
+    [put] = operation.advance(0.0, grant()(second)).requests
+    operation.advance(0.0, reply(403)(put), reply(401)(first))
+    error = error_of(operation)
+    assert error.message.startswith("b: 'b.pdf': the upload URL was not granted")
+    assert error.failures["b"] is error
+    assert error.failures["a"].status == 403
 
 
 @pytest.mark.parametrize(
