@@ -120,6 +120,8 @@ class SendEvent(Operation):
         _check_settings(settings)
         checks.header_value(event, "event")
         checks.header_value(idempotency_key, "idempotency_key")
+        if sizes is not None and not isinstance(sizes, Mapping):
+            raise FlowFlexConfigError(f"sizes must be a mapping of files to bytes, not {type(sizes).__name__}")
         encoded = encode_payload(payload, settings.default)
         files = _planned(encoded, sizes or {}, settings) if encoded.files else ()
         plan = Plan(settings, "event", idempotency_key, files, event, encoded)

@@ -1,7 +1,9 @@
 """The operations as objects: what they check, what they show, and that a misuse changes nothing."""
 
 import copy
+import dataclasses
 import pickle
+from typing import Any
 
 import pytest
 
@@ -10,14 +12,17 @@ from flowflex_core import (
     Failure,
     FlowFlexConfigError,
     FlowFlexError,
+    FlowFlexOutcomeUnknownError,
     FlowFlexUploadError,
+    Outcome,
+    Request,
     Response,
     SendEvent,
     UploadFile,
     encode_payload,
     file,
 )
-from tests.core.drive import NOW, SECRETS, connection, error_of, grant, play, reply, start
+from tests.core.drive import HAPPY, NOW, SECRETS, connection, error_of, failed, grant, play, reply, start
 
 
 def operations():
@@ -241,3 +246,79 @@ def test_operations_have_no_other_attributes():
         for operation in operations():
             with pytest.raises(AttributeError):
                 setattr(operation, name, 3)
+
+
+# Replies that only some drivers make
+
+# What no type checker lets through, and callers without one give all the same.
+NONSENSE: Any = 7
+
+
+def early(answer):
+    """Give a response before the request was sent whole."""
+
+    def answer_early(request: Request) -> Outcome:
+        response = answer(request)
+        assert isinstance(response, Response)
+        return dataclasses.replace(response, early=True)
+
+    return answer_early
+
+
+@pytest.mark.parametrize("leg", ["upload-url", "put", "event"])
+def test_an_early_success_is_none(leg):
+    """A success that came before the request was sent whole is repeated, and never believed."""
+    script = {leg.removeprefix("upload-"): [early(HAPPY[leg])]}
+    played = play(operation := start({"a": file("a.pdf")}), **script)
+    assert len(played.of(leg)) == 2
+    assert operation.result().uploaded_assets.keys() == {"a"}
+
+
+def test_an_early_success_of_the_event_leaves_a_doubt():
+    """Where no more than early successes come, the event may have arrived."""
+    assert type(failed(start(), event=[early(HAPPY["event"])] * 3)) is FlowFlexOutcomeUnknownError
+
+
+def test_an_early_refusal_is_one():
+    """A refusal may come before the request was sent whole, as a 413 does."""
+    assert failed(start({"a": file("a.pdf")}), put=[early(reply(413))]).status == 413
+
+
+def test_headers_may_be_bytes():
+    """Header pairs in bytes, as h11 has them, are read like those in text."""
+    headers: Any = [(b"Content-Type", b"application/json"), (b"X", b"\xe9")]
+    play(operation := start(), event=[lambda request: Response(request.id, 200, headers, b"[1]")])
+    assert operation.result().response == [1]
+
+
+@pytest.mark.parametrize("request_id", [None, 7, b"put/0/1", "put/" + "9" * 5_000 + "/1", "put/99/1", "put/x/1", ""])
+def test_an_id_of_any_kind_is_misuse(request_id):
+    """An outcome whose id is none of ours is told as such, whatever it is."""
+    operation = start({"a": file("a.pdf")})
+    operation.advance(NOW)
+    with pytest.raises(FlowFlexConfigError, match="was issued by this operation"):
+        operation.advance(NOW, Response(request_id, 200))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: SendEvent.start(NONSENSE, "e", idempotency_key="k"),
+        lambda: SendEvent.resume("{}", NONSENSE),
+        lambda: UploadFile.start(NONSENSE, file("a.pdf"), key="k"),
+        lambda: CreateUploadUrl.start(NONSENSE, filename="a.pdf", mime="application/pdf", key="k"),
+        lambda: SendEvent.start(connection(), "e", {"a": file("a.pdf")}, idempotency_key="k", sizes=NONSENSE),
+    ],
+)
+def test_an_argument_of_another_type_is_told(call):
+    """What is no Settings, or no mapping of sizes, is named in one sentence."""
+    with pytest.raises(FlowFlexConfigError, match=r"^(settings|sizes) must be a "):
+        call()
+
+
+def test_a_missing_asset_leaves_nothing_to_resume():
+    """A frozen body whose files FlowFlex says are deleted is refused for ever: the error has no snapshot of it."""
+    gone = [reply(422, {"error": "gone", "code": "ASSET_FILE_MISSING"})]
+    assert failed(start({"a": file("a.pdf")}), event=gone).snapshot is None
+    other = [reply(422, {"error": "no", "code": "INVALID_BODY"})]
+    assert failed(start({"a": file("a.pdf")}), event=other).snapshot is not None
