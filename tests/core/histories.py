@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import note
+from hypothesis import currently_in_test_context, note
 
 from flowflex_core import (
     Failure,
@@ -264,8 +264,14 @@ def a_history(
         history.call(operation, a_time(chances, history), given)
         if history.last.turn.done or lost:
             break  # it has ended, or nobody calls it any more
-    note(repr(history))
+    _tell(history)
     return history
+
+
+def _tell(history: History) -> None:
+    """Let Hypothesis show the history where a test fails."""
+    if currently_in_test_context():
+        note(repr(history))
 
 
 def a_history_of_a_send(chances: Chances, *, nameable: bool = False, **options: Any) -> History:
@@ -311,5 +317,5 @@ def played(
             assert wait is not None, "nothing is in flight, and there is no timer"
             now += wait
         history.call(operation, now, given)
-    note(repr(history))
+    _tell(history)
     return history

@@ -6,14 +6,16 @@ import pickle
 import traceback
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
+import pytest
 from hypothesis import given
 
 from flowflex_core import FlowFlexError, FlowFlexOutcomeUnknownError, Request, Response, SendEventResult
 from tests.core.chances import Chances, any_chances
 from tests.core.histories import a_history, a_history_of_a_send, advance, issued, played, runs_in_a_row
 from tests.core.ledger import Ledger, ledger_of
-from tests.core.scenarios import IDEMPOTENCY_KEY, Operation, a_send, an_operation, settings_with
+from tests.core.scenarios import IDEMPOTENCY_KEY, Operation, Scenario, a_send, an_operation, settings_with
 from tests.core.worlds import (
     CREDENTIAL,
     EVENT,
@@ -21,6 +23,7 @@ from tests.core.worlds import (
     KEY,
     PUT,
     SECRET,
+    TROUBLES_OF,
     UPLOAD_URL,
     Answer,
     benign,
@@ -75,6 +78,22 @@ def test_outcome_unknown_if_and_only_if_it_is(chances: Chances):
         if isinstance(end, dict):
             assert (end["type"] is FlowFlexOutcomeUnknownError) == ledger.may_have_arrived
         ledger.interrupt()
+
+
+@pytest.mark.parametrize("first", ["503", "429", "timeout failure, sent=True", "connection failure, sent=False"])
+def test_every_sort_of_answer_leaves_the_doubt_that_it_should(first):
+    """Whatever comes after an attempt that has failed, the outcome is known or unknown as the two of them say."""
+    scenario = Scenario("event", settings_with(max_retries=1), None, (), {})
+    for last in (answer for answers in TROUBLES_OF[EVENT] for answer in answers):
+        history = played(scenario, None, partial(by_attempt, [named(first), last]))
+        assert len(history.requests) == 2, last
+        unknown = history.last.seen.end["type"] is FlowFlexOutcomeUnknownError
+        assert unknown == ledger_of(history).may_have_arrived, last
+
+
+def by_attempt(answers: list[Answer], request: Request) -> Answer:
+    """Answer the n-th attempt with the n-th answer."""
+    return answers[int(request.id.rpartition("/")[2]) - 1]
 
 
 @given(any_chances)
@@ -149,10 +168,10 @@ def test_a_repeat_waits_and_never_for_less_than_was_asked(chances: Chances):
     high = -math.inf
     for call in history.calls:
         high = max(high, call.now)
-        for given_ in call.given:
-            asked = given_.outcome.header("retry-after") if isinstance(given_.outcome, Response) else None
+        for item in call.given:
+            asked = item.outcome.header("retry-after") if isinstance(item.outcome, Response) else None
             seconds = float(asked) if asked is not None and asked.isdigit() else 0.0
-            not_before[ledger.name(given_.request), leg_of(given_.request)] = high + max(0.25, seconds)
+            not_before[ledger.name(item.request), leg_of(item.request)] = high + max(0.25, seconds)
         ledger.enter_answers(call)
         for request in call.turn.requests:
             leg = ledger.name(request), leg_of(request)
