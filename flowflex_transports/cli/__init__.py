@@ -11,12 +11,14 @@ Exit codes, which `flowflex --help` repeats:
 Results go to stdout; progress and errors to stderr.
 """
 
+import argparse
 import io
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from flowflex_core.errors import (
     FlowFlexConfigError,
@@ -30,18 +32,29 @@ from flowflex_transports.cli.extras import MissingExtraError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line in `arguments`, by default that of the process, and return its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before we started: nobody wants to read it
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file name that the terminal's encoding lacks must not fail a send that went well.
             stream.reconfigure(errors="backslashreplace")
     options = parse(arguments)
+    code = _run(options)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # Python flushes once more as it exits, and would change the exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the results has left. Results are printed when the work is done, so it is done. Python
-        # flushes stdout once more as it exits, and must not fail then.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0  # whoever read the results has left, and results are printed when the work is done
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
     except (FlowFlexConfigError, MissingExtraError) as error:
@@ -52,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # An upload that was never attempted failed for what was given: a file is missing, too large, or of no type.
         wrong_file = isinstance(error, FlowFlexUploadError) and error.attempts == 0
         return _fail(error.message, 2 if wrong_file else 1)
+    except OSError as error:  # such as a full disk under stdout
+        return _fail(f"cannot go on: {error.strerror}", 3)
     except Exception as error:  # a bug of ours: what it left undone is not known, and its words may hold anything
         where = traceback.extract_tb(error.__traceback__)[-1]
         return _fail(f"failed by a bug: {type(error).__name__} at {where.filename}:{where.lineno}", 3)

@@ -41,13 +41,8 @@ def _bars() -> "Generator[OnProgress]":
 
 
 def _lines() -> "OnProgress":
-    whole: set[FileRef] = set()
-
     def on_progress(ref: FileRef, sent: int, total: int) -> None:
-        if sent < total:
-            whole.discard(ref)  # an upload that starts anew is told again
-        elif ref not in whole:
-            whole.add(ref)
+        if sent == total:
             with suppress(OSError):  # stderr was closed: whoever read it has left, and the send goes on
                 print(f"sent {ref.filename} ({total:,} bytes)", file=sys.stderr)
 

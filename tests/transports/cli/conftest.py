@@ -11,25 +11,42 @@ import pytest
 
 from flowflex_transports.cli.samples import sample_pdf, sample_png
 
-COMMAND = Path(sys.executable).with_name("flowflex")
-
 
 class CommandLine:
     """Starts the command in a directory with two files, and looks through all that it prints for secrets."""
 
+    command = Path(sys.executable).with_name("flowflex")
+
     def __init__(self, folder, fake):
         self.folder = folder
         self.fake = fake
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("FLOWFLEX_")}
+        self._started = []
+        # PYTHONUNBUFFERED would hide a missing flush.
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("FLOWFLEX_") and name != "PYTHONUNBUFFERED"
+        }
         settings = {f"FLOWFLEX_{name.upper()}": value for name, value in fake.client_options.items()}
         self.environment = {**inherited, **settings}
 
     def start(self, *arguments, **options):
         """Start the command and return its process."""
         piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
-            [COMMAND, *arguments], cwd=self.folder, env=self.environment, text=True, **{**piped, **options}
+        process = subprocess.Popen(
+            [self.command, *arguments], cwd=self.folder, env=self.environment, text=True, **{**piped, **options}
         )
+        self._started.append(process)
+        return process
+
+    def close(self):
+        """End what a failed test has left."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
     def __call__(self, *arguments, stdin=""):
         """Run the command to its end."""
@@ -56,4 +73,6 @@ def flowflex(tmp_path, flowflex_fake):
     """Give the command, its settings pointing at a live fake, among the files invoice.pdf and photo.png."""
     (tmp_path / "invoice.pdf").write_bytes(sample_pdf())
     (tmp_path / "photo.png").write_bytes(sample_png())
-    return CommandLine(tmp_path, flowflex_fake)
+    command_line = CommandLine(tmp_path, flowflex_fake)
+    yield command_line
+    command_line.close()

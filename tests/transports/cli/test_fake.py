@@ -3,64 +3,57 @@
 import shlex
 import signal
 import socket
-from contextlib import contextmanager
 
 import pytest
 
 from flowflex_transports import FlowFlex
 
 
-@contextmanager
 def _serving(flowflex, *arguments):
     """Start the fake, and give its process and the settings that it prints first."""
     process = flowflex.start("fake", *arguments)
-    try:
-        lines = [process.stdout.readline() for _ in range(4)]
-        words = [shlex.split(line) for line in lines]
-        assert [word[0] for word in words] == ["export"] * 4, process.stderr.read()
-        yield process, dict(word[1].split("=", 1) for word in words)
-    finally:
-        process.kill()
-        process.communicate()
+    words = [shlex.split(process.stdout.readline()) for _ in range(4)]
+    assert [word[0] for word in words] == ["export"] * 4
+    return process, dict(word[1].split("=", 1) for word in words)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_end(flowflex, number):
     """It prints four export lines, serves whoever follows them, and ends cleanly on Ctrl-C and SIGTERM."""
-    with _serving(flowflex) as (process, settings):
-        assert list(settings) == [
-            "FLOWFLEX_API_KEY",
-            "FLOWFLEX_API_SECRET",
-            "FLOWFLEX_INTEGRATION_CODE",
-            "FLOWFLEX_BASE_URL",
-        ]
-        flowflex.environment |= settings
-        run = flowflex("send", "invoice.created", "--file", "assetId=invoice.pdf")
-        assert run.returncode == 0, run.stderr
-        process.send_signal(number)
-        stdout, stderr = process.communicate(timeout=10)
-        assert (process.returncode, stdout) == (0, "")
-        assert stderr == "serving until Ctrl-C or SIGTERM\n"
+    process, settings = _serving(flowflex)
+    assert list(settings) == [
+        "FLOWFLEX_API_KEY",
+        "FLOWFLEX_API_SECRET",
+        "FLOWFLEX_INTEGRATION_CODE",
+        "FLOWFLEX_BASE_URL",
+    ]
+    flowflex.environment |= settings
+    run = flowflex("send", "invoice.created", "--file", "assetId=invoice.pdf")
+    assert run.returncode == 0, run.stderr
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stdout) == (0, "")
+    assert stderr == "serving until Ctrl-C or SIGTERM\n"
 
 
 def test_what_it_takes_can_be_chosen(flowflex):
     """Host, port, credentials and code are as given, quoted for the shell."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    with _serving(
+    _, settings = _serving(
         flowflex,
         *("--host", "localhost", "--port", str(port), "--api-key", "my key"),
         *("--api-secret", "it's a $ecret", "--integration", "my/code"),
-    ) as (_, settings):
-        assert settings == {
-            "FLOWFLEX_API_KEY": "my key",
-            "FLOWFLEX_API_SECRET": "it's a $ecret",
-            "FLOWFLEX_INTEGRATION_CODE": "my/code",
-            "FLOWFLEX_BASE_URL": f"http://localhost:{port}",
-        }
-        options = {name.removeprefix("FLOWFLEX_").lower(): value for name, value in settings.items()}
-        with FlowFlex(**options) as client:
-            client.send_event("order.placed")
+    )
+    assert settings == {
+        "FLOWFLEX_API_KEY": "my key",
+        "FLOWFLEX_API_SECRET": "it's a $ecret",
+        "FLOWFLEX_INTEGRATION_CODE": "my/code",
+        "FLOWFLEX_BASE_URL": f"http://localhost:{port}",
+    }
+    options = {name.removeprefix("FLOWFLEX_").lower(): value for name, value in settings.items()}
+    with FlowFlex(**options) as client:
+        client.send_event("order.placed")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,5 @@ def test_a_closed_stderr_does_not_stop_an_upload(flowflex, flowflex_fake):
     process = flowflex.start("send", "e", "--file", "a=invoice.pdf", stderr=subprocess.PIPE)
     process.stderr.close()
     stdout = process.stdout.read()
-    process.stdout.close()
     assert (process.wait(timeout=60), stdout.splitlines()[0][:10]) == (0, "accepted e")
     assert len(flowflex_fake.events) == 1

@@ -1,8 +1,11 @@
 """`flowflex send` and `flowflex upload`, in processes of their own against a live fake."""
 
 import json
+import re
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -164,6 +167,49 @@ def test_the_words_of_a_server_stay_one_harmless_line(flowflex, flowflex_fake):
     assert line.isprintable()
 
 
+@pytest.mark.parametrize("command", [["send", "e"], ["demo"]])
+def test_the_transport_is_the_one_asked_for(flowflex, command):
+    """Trio is loaded when it is asked for, and only then."""
+    flowflex.environment["PYTHONPROFILEIMPORTTIME"] = "1"
+    loads_trio = {
+        transport: bool(re.search(r"\| +trio$", flowflex(*command, "--transport", transport).stderr, re.MULTILINE))
+        for transport in TRANSPORTS
+    }
+    assert loads_trio == {"urllib3": False, "trio": True}
+
+
+def test_what_was_given_stays_one_harmless_line(flowflex):
+    """Codes in an argument do not reach the terminal through the sentence about it."""
+    assert _sentence(flowflex("send", "e", "--data", "@no\x1b[2J\nfile"), 2).isprintable()
+
+
+def test_with_stderr_closed_the_exit_code_tells(flowflex):
+    """A failure that nobody can be told about still has its code."""
+    process = flowflex.start("send", " e")
+    process.stderr.close()
+    assert (process.stdout.read(), process.wait(timeout=60)) == ("", 2)
+
+
+def test_streams_that_were_never_open_are_no_matter(flowflex, flowflex_fake):
+    """Without stdout and stderr (>&- 2>&-) the event is sent, and the exit code tells."""
+    command = 'exec "$0" send e --file a=invoice.pdf >&- 2>&-'
+    assert (
+        subprocess.run(
+            ["sh", "-c", command, flowflex.command], cwd=flowflex.folder, env=flowflex.environment, check=False
+        ).returncode
+        == 0
+    )
+    assert len(flowflex_fake.events) == 1
+
+
+def test_a_full_disk_under_stdout_is_told(flowflex):
+    """A result that could not be written is no success."""
+    with Path("/dev/full").open("w") as full:
+        process = flowflex.start("send", "e", stdout=full)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (3, "flowflex: cannot go on: No space left on device\n")
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_ctrl_c_ends_a_send_at_once(flowflex, flowflex_fake, transport):
     """Ctrl-C during a send ends it with one line and code 130."""
@@ -187,7 +233,6 @@ def test_a_reader_that_left_does_not_fail_a_send_that_went_well(flowflex, flowfl
     process = flowflex.start("send", "e")
     process.stdout.close()
     assert (process.stderr.read(), process.wait(timeout=60)) == ("", 0)
-    process.stderr.close()
     assert len(flowflex_fake.events) == 1
 
 
