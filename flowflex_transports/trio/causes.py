@@ -9,14 +9,16 @@ import trio
 @contextmanager
 def single_cause() -> Generator[None]:
     """Raise the one exception that counts in place of a group of them."""
-    cause: BaseException | None = None
     try:
         yield
     except BaseExceptionGroup as group:
         cause = min(_leaves(group), key=_rank)
-    # Outside of the handler, so that the group does not become the context of its own member.
-    if cause is not None:
-        raise cause
+        context = cause.__context__
+        try:
+            raise cause
+        finally:
+            # The group must not become the context of its own member.
+            cause.__context__ = context
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -90,9 +90,8 @@ class TrioTransport:
         return Failure(request.id, "timeout", f"the attempt took longer than {request.total:g} s in all", claim.sent)
 
     async def aclose(self) -> None:
-        """Close every connection, also under requests in flight. Closing twice is nothing."""
+        """Close every connection, also under requests in flight, and keep none from now on. Twice is nothing."""
         self._present().close()
-        del self._runs[trio.lowlevel.current_trio_token()]
         await trio.lowlevel.checkpoint()
 
     async def _exchange(self, request: Request, body: bytes | AsyncSource, claim: "_Claim") -> Response:

@@ -368,11 +368,12 @@ async def test_resuming_notices_a_file_of_another_size(fake, pdf):
     assert len(fake.requests) == count
 
 
+@pytest.mark.parametrize("size", [0, 1_000_000])
 @in_trio
-async def test_a_file_that_changes_while_it_is_sent_is_an_error(fake, tmp_path):
-    """A file that grows under the upload is not sent as if nothing had happened."""
+async def test_a_file_that_changes_while_it_is_sent_is_an_error(size, fake, tmp_path, caplog):
+    """A file that grows under the upload, even an empty one, is not sent as if nothing had happened."""
     path = tmp_path / "growing.txt"
-    path.write_bytes(b"x" * 1_000_000)
+    path.write_bytes(b"x" * size)
 
     def grow(ref, sent, total):
         if sent == 0:
@@ -383,6 +384,8 @@ async def test_a_file_that_changes_while_it_is_sent_is_an_error(fake, tmp_path):
         with pytest.raises(FlowFlexUploadError, match="f"):
             await client.send_event("e", payload={"f": client.file(path)}, on_progress=grow, max_retries=0)
     assert not fake.events
+    assert "source failure" in caplog.text
+    assert "may have arrived" in caplog.text
 
 
 @in_trio
@@ -494,6 +497,7 @@ async def test_events_are_taken_lazily(memory):
         for n in range(12):
             taken += 1
             assert taken - finished <= 4
+            await trio.lowlevel.checkpoint()
             yield Event("e", {"n": n})
 
     async with over_memory(memory).send_many(events(), concurrency=3) as outcomes:

@@ -242,7 +242,7 @@ async def test_a_reply_is_cut_one_byte_over_the_bound():
 
     async def script(talk: Talk) -> None:
         await talk.request()
-        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        await talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
         while True:
             await talk.send(b"x" * 100_000)
 
@@ -378,6 +378,17 @@ async def test_closing_ends_requests_in_flight():
     failed(outcomes[0], "connection", sent=True)
 
 
+@in_trio
+async def test_nothing_is_kept_after_closing():
+    """A request after `aclose` is performed, and leaves no connection behind."""
+    async with serving(answering()) as peer:
+        transport = TrioTransport()
+        await transport.aclose()
+        for _ in range(2):
+            assert (await replied(transport, a_request(peer.url()), b"")).status == 200
+    assert len(peer.talks) == 2
+
+
 def test_the_connections_of_a_run_that_ended_are_let_go():
     """A client made outside of trio serves one run after another, each with fresh connections."""
     transport = TrioTransport()
@@ -459,7 +470,7 @@ def connections_to(port: int) -> int:
 REFUSAL = b"HTTP/1.1 413 Too Large\r\nContent-Length: 9\r\n\r\ntoo large"
 
 
-@pytest.mark.parametrize("ending", ["silent", "closed", "reset", "dripped"])
+@pytest.mark.parametrize("ending", ["silent", "blocked", "closed", "reset", "dripped"])
 @in_trio
 async def test_an_early_reply_to_an_upload_is_read(ending, scheme):
     """A 413 that comes before the body is read is the outcome, whatever the peer does to the connection then."""
@@ -467,18 +478,21 @@ async def test_an_early_reply_to_an_upload_is_read(ending, scheme):
 
     async def script(talk: Talk) -> None:
         await talk.head()
+        if ending == "blocked":
+            # Until every buffer is full, and the client waits for room that will not come.
+            await trio.testing.wait_all_tasks_blocked(0.3)
         await (talk.drip(REFUSAL, 0.001) if ending == "dripped" else talk.send(REFUSAL))
-        if ending == "silent":
+        if ending in ("silent", "blocked"):
             await trio.sleep_forever()
         if ending == "reset":
-            # Give the client time to find its send blocked, as distance would.
             await trio.testing.wait_all_tasks_blocked()
             talk.reset()
 
-    async with serving(script, **at_peer) as peer:
+    async with serving(script, receive_buffer=20_000 if ending == "blocked" else None, **at_peer) as peer:
         transport = TrioTransport(**at_client)
         source = Upload(50_000_000)
-        outcome = await replied(transport, a_request(peer.url(), method="PUT"), source)
+        request = a_request(peer.url(), method="PUT", timeout=90, total=90)
+        outcome = await replied(transport, request, source)
         assert (outcome.status, outcome.body) == (413, b"too large")
         assert source.taken < 25_000_000, "it went on sending"
         assert (await replied(transport, a_request(peer.url(), method="PUT"), Upload(0))).status == 413
@@ -498,9 +512,11 @@ async def test_an_early_reply_to_a_large_event_is_read(scheme):
 
     async with serving(script, **at_peer) as peer:
         transport = TrioTransport(**at_client)
-        outcome = await replied(transport, a_request(peer.url()), b"x" * 30_000_000)
+        for _ in range(2):
+            request = a_request(peer.url(), timeout=90, total=90)
+            assert (await replied(transport, request, b"x" * 30_000_000)).status == 413
         await transport.aclose()
-    assert outcome.status == 413
+    assert len(peer.talks) == 2, "the rest of the body would be taken for the next request"
 
 
 @in_trio
@@ -605,6 +621,36 @@ async def test_silence_is_cut_at_the_timeout(said, body, scheme):
         assert trio.current_time() - start == pytest.approx(3, abs=0.1)
         await transport.aclose()
     assert failed(outcome, "timeout", sent=True) == "the peer gave no byte for 3 s"
+
+
+@in_trio(virtual=True)
+async def test_each_request_has_bounds_of_its_own():
+    """A reused connection goes by the `timeout` of the request that uses it."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(OK)
+        await talk.request()
+        await trio.sleep_forever()
+
+    async with serving(script) as peer:
+        transport = TrioTransport()
+        await transport.perform(a_request(peer.url(), timeout=60, total=90), b"")
+        start = trio.current_time()
+        failed(await transport.perform(a_request(peer.url(), timeout=2, total=90), b""), "timeout", sent=True)
+        assert trio.current_time() - start == pytest.approx(2, abs=0.1)
+        await transport.aclose()
+    assert len(peer.talks) == 1
+
+
+@in_trio
+async def test_a_request_without_time_was_not_sent():
+    """A request whose `total` is over before its idle connection is tried has sent nothing."""
+    async with serving(answering()) as peer:
+        transport = TrioTransport()
+        await transport.perform(a_request(peer.url()), b"")
+        failed(await transport.perform(a_request(peer.url(), total=1e-9), b""), "timeout", sent=False)
+        await transport.aclose()
 
 
 @in_trio(virtual=True)
@@ -837,6 +883,26 @@ async def test_a_certificate_of_another_host_is_a_tls_failure(authority, client_
 
 
 @in_trio
+async def test_the_final_dot_of_a_host_is_not_in_its_certificate(server_tls, client_tls):
+    """A host may be written as a root name; certificates never hold the dot."""
+
+    class Local(trio.abc.HostnameResolver):
+        async def getaddrinfo(self, host, port, family=0, type=0, proto=0, flags=0):  # noqa: A002
+            assert host == b"localhost."
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+        async def getnameinfo(self, sockaddr, flags):
+            raise NotImplementedError
+
+    trio.socket.set_custom_hostname_resolver(Local())
+    async with serving(answering(), ssl_context=server_tls) as peer:
+        transport = TrioTransport(ssl_context=client_tls)
+        url = f"https://localhost.:{peer.port}/"
+        assert (await replied(transport, a_request(url), b"")).status == 200
+        await transport.aclose()
+
+
+@in_trio
 async def test_a_peer_without_tls_is_a_tls_failure(client_tls):
     """An answer in clear text to the handshake."""
 
@@ -857,7 +923,7 @@ async def test_a_handshake_that_breaks_off_is_a_connection_failure(reset, client
     """A peer that hangs up during the handshake: nothing was sent, and to try again is worth it."""
 
     async def script(talk: Talk) -> None:
-        await talk.stream.receive_some(9)
+        await talk.stream.receive_some(65_536)
         if reset:
             talk.reset()
 
@@ -1024,6 +1090,18 @@ async def test_tls_goes_through_a_tunnel(server_tls, client_tls):
     assert len(seen) == 2
     assert seen[0].startswith(f"POST /p?sig={SECRET} HTTP/1.1\r\n".encode())
     assert b"Proxy-" not in seen[0]
+
+
+@in_trio
+async def test_each_origin_has_a_tunnel_of_its_own(server_tls, client_tls):
+    """A tunnel is to one origin, and serves no other."""
+    heads: list[bytes] = []
+    async with serving(answering(), ssl_context=server_tls) as peer, serving(a_proxy(heads, peer.port)) as proxy:
+        transport = TrioTransport(ssl_context=client_tls, proxy=f"http://127.0.0.1:{proxy.port}")
+        for host in ("127.0.0.1", "localhost"):
+            assert (await replied(transport, a_request(f"https://{host}:{peer.port}/"), b"")).status == 200
+        await transport.aclose()
+    assert [head.split()[1].partition(b":")[0] for head in heads] == [b"127.0.0.1", b"localhost"]
 
 
 @pytest.mark.parametrize("status", [b"407 Proxy Authentication Required", b"502 Bad Gateway"])
