@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 from hypothesis import given
 
-from flowflex_core import FlowFlexError, FlowFlexOutcomeUnknownError, Request, Response, SendEventResult
+from flowflex_core import FlowFlexError, FlowFlexOutcomeUnknownError, Request, Response, SendEventResult, file
 from tests.core.chances import Chances, any_chances
 from tests.core.histories import a_history, a_history_of_a_send, advance, issued, played, runs_in_a_row
 from tests.core.ledger import Ledger, ledger_of
@@ -26,6 +26,7 @@ from tests.core.worlds import (
     TROUBLES_OF,
     UPLOAD_URL,
     Answer,
+    Effect,
     benign,
     leg_of,
     named,
@@ -89,6 +90,18 @@ def test_every_sort_of_answer_leaves_the_doubt_that_it_should(first):
         assert len(history.requests) == 2, last
         unknown = history.last.seen.end["type"] is FlowFlexOutcomeUnknownError
         assert unknown == ledger_of(history).may_have_arrived, last
+
+
+@pytest.mark.parametrize("last", ["Duplicate in a 400", "Duplicate in a 409"])
+def test_a_duplicate_means_stored_exactly_after_a_doubt(last):
+    """A PUT answered with Duplicate has stored the file if one before it may have arrived; else it has failed."""
+    scenario = Scenario("asset", settings_with(max_retries=1), None, (file("/data/file-0.pdf"),), {})
+    for first in (answer for answers in TROUBLES_OF[PUT] for answer in answers):
+        answers = [named("granted"), first, named(last)]
+        history = played(scenario, None, partial(by_attempt, answers))
+        if len(history.requests) == 3 and leg_of(history.requests[2]) == PUT:
+            stored = history.last.seen.end == "asset_00000001"
+            assert stored == (first.effect is Effect.MAYBE), first
 
 
 def by_attempt(answers: list[Answer], request: Request) -> Answer:

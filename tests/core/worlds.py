@@ -169,7 +169,7 @@ def _of_storage() -> Iterator[Answer]:
     duplicate = say(400, {"statusCode": "409", "error": "Duplicate", "message": "The resource already exists"})
     yield Answer("Duplicate in a 400", (PUT,), Effect.DONE_BEFORE, duplicate)
     yield Answer("Duplicate in a 409", (PUT,), Effect.DONE_BEFORE, say(409, {"error": "Duplicate"}))
-    yield Answer("a wrapped 503", (PUT,), Effect.NOTHING, say(400, {"statusCode": "503", "message": "Slow down"}))
+    yield Answer("a wrapped 503", (PUT,), Effect.MAYBE, say(400, {"statusCode": "503", "message": "Slow down"}))
     yield Answer("S3's 408", (PUT,), Effect.NOTHING, say(400, _xml("RequestTimeout", "Your socket was idle.")))
     yield Answer("forged", (PUT,), Effect.NOTHING, say(403, _xml("SignatureDoesNotMatch", "Signatures differ.")))
 
