@@ -1,25 +1,25 @@
 """One HTTP/1.1 connection over a `Line`: the way to an origin, and one exchange after another on it.
 
-urllib3's connection writes requests and asks a proxy for tunnels; `http.client` reads the replies. The line does all
-waiting. urllib3's pools are not used: they rewrite percent-encoded URLs, which breaks presigned ones.
+urllib3 writes the requests, `reply` reads what comes back, and the line does all waiting. urllib3's pools are not
+used: they rewrite percent-encoded URLs, which breaks presigned ones.
 """
 
-import http.client
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from email.errors import MissingHeaderBodySeparatorDefect
 from typing import Any
 
 from urllib3.connection import HTTPConnection
 from urllib3.util import SKIP_HEADER
 
-from flowflex_core import MAX_REPLY_BYTES, Request, Response
+from flowflex_core import Request, Response
 from flowflex_core.address import Address, parse
 from flowflex_transports.environment import Proxies, Proxy
 from flowflex_transports.protocols import Source
 from flowflex_transports.sync.line import Line, ReplyBegunError, Trouble
+from flowflex_transports.sync.reply import read_head, read_reply
 
 _URL_PARTS = re.compile(r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<target>.*)", re.DOTALL)
 
@@ -27,7 +27,7 @@ _URL_PARTS = re.compile(r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<target>.*)", re.D
 Origin = tuple[str, str, int, Proxy | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)  # a repr would show a presigned query
 class Route:
     """How one URL is reached.
 
@@ -61,52 +61,54 @@ class Route:
         return (self.address.scheme, self.address.host, self.address.port, self.proxy)
 
 
-class Connection(HTTPConnection):
-    """A connection to an origin, opened by its first exchange.
+class Connection:
+    """A connection to an origin.
 
     Args:
         route: The way that all its requests go.
         tls: Gives the context for an https origin.
+
+    Attributes:
+        line: What it goes over.
+        reusable: Whether the last exchange left it fit for another.
+        idle_since: When that ended.
     """
 
-    response_class: Any  # set below: typed by http.client as its own
-
     def __init__(self, route: Route, tls: Callable[[], ssl.SSLContext]) -> None:
-        first = route.proxy or route.address
-        super().__init__(first.host.strip("[]"), first.port)
         self.line = Line()
+        self.reusable = False
         self.idle_since = 0.0
         self._route = route
         self._tls = tls
-        if route.proxy is not None and route.address.scheme == "https":
-            host, port = route.address.host, route.address.port
-            self.set_tunnel(host.strip("[]"), port, {"Host": f"{host}:{port}"} | _credentials(route.proxy))
 
     def connect(self) -> None:
-        """Open the line, through the proxy's tunnel where there is one, and under TLS for https."""
+        """Open the line, through the proxy's tunnel where there is one, and under TLS for https.
+
+        Raises:
+            Trouble: There is no way.
+        """
         address, proxy = self._route.address, self._route.proxy
         if proxy is None:
             self.line.dial(address.host, address.port)
         else:
             try:
                 self.line.dial(proxy.host, proxy.port)
+                if address.scheme == "https":
+                    self._ask_for_tunnel(f"{address.host}:{address.port}", proxy)
             except Trouble as trouble:
                 raise _proxy_trouble(trouble) from None
-        self.sock: Any = self.line
         if address.scheme == "https":
-            if proxy is not None:
-                self._ask_for_tunnel()
             self.line.secure(self._tls(), address.host)
 
-    def _ask_for_tunnel(self) -> None:
-        try:
-            self._tunnel()
-        except Trouble as trouble:
-            raise _proxy_trouble(trouble) from None
-        except (OSError, http.client.HTTPException, ReplyBegunError) as error:
-            status = re.match(r"Tunnel connection failed: (\d{3})", str(error))
-            told = f" (status {status[1]})" if status else ""
-            raise Trouble("proxy", f"the proxy opened no tunnel{told}") from None
+    def _ask_for_tunnel(self, authority: str, proxy: Proxy) -> None:
+        with suppress(ReplyBegunError):  # what it says tells more
+            self._write("CONNECT", authority, {"Host": authority, **_credentials(proxy)}, None)
+        status = read_head(self.line).status
+        if not 200 <= status < 300:
+            raise Trouble("proxy", f"it opened no tunnel (status {status})")
+        if self.line.has_unread:
+            # In the clear: whoever sent them would speak as the server that TLS is about to vouch for.
+            raise Trouble("proxy", "it sent bytes before the tunnel was used")
 
     def exchange(self, request: Request, route: Route, body: bytes | Source) -> Response:
         """Send a request and read its reply.
@@ -114,66 +116,37 @@ class Connection(HTTPConnection):
         Raises:
             Trouble: There is no whole reply.
         """
+        self.reusable = False
         length = len(body) if isinstance(body, bytes) else body.length
-        headers = {"Host": route.host, "Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER}
+        headers = {"Host": route.host}
         if route.proxy is not None and route.address.scheme == "http":
             headers |= _credentials(route.proxy)
         headers |= {**request.headers, "Content-Length": str(length)}
         unsent: ReplyBegunError | None = None
         try:
-            self.request(request.method, route.target, body if isinstance(body, bytes) else body.chunks(), headers)
+            self._write(request.method, route.target, headers, body if isinstance(body, bytes) else body.chunks())
         except ReplyBegunError as stop:
             unsent = stop
         try:
-            return self._reply(request.id)
+            reply = read_reply(self.line)
         except Trouble as trouble:
             raise (unsent and unsent.trouble) or trouble from None
-        finally:
-            if unsent is not None:
-                self.hang_up()
+        # What is left of the old body is never sent, and a new request would be taken for it.
+        self.reusable = reply.leaves_line_usable and unsent is None
+        return Response(request.id, reply.head.status, reply.head.headers, reply.body, early=unsent is not None)
 
-    def _reply(self, request_id: str) -> Response:
-        try:
-            # Not urllib3's getresponse: it logs the URL, presigned query and all, where a header line is odd.
-            reply = http.client.HTTPConnection.getresponse(self)
-            body = reply.read(MAX_REPLY_BYTES + 1)
-            if reply.length and len(body) <= MAX_REPLY_BYTES:
-                raise http.client.IncompleteRead(body, reply.length)
-            if not reply.isclosed():
-                self.hang_up()
-            return Response(request_id, reply.status, tuple(reply.headers.items()), body)
-        except (http.client.HTTPException, ValueError) as error:
-            # A chunk without a readable size is an IncompleteRead to http.client as well.
-            if isinstance(error, http.client.IncompleteRead) and self.line.has_ended:
-                raise Trouble("connection", "the connection was closed before the reply was whole") from None
-            raise Trouble("protocol", "the reply is not HTTP/1.1") from None
+    def _write(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
+    ) -> None:
+        # New for each request: it would wait for a reply that it is never asked to read.
+        writer = HTTPConnection(self._route.address.host.strip("[]"))
+        sock: Any = self.line
+        writer.sock = sock
+        writer.request(method, target, body, {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER, **headers})
 
     def hang_up(self) -> None:
         """Close the connection for good."""
-        self.close()
         self.line.hang_up()
-
-
-class _Reply(http.client.HTTPResponse):
-    """A reply that is read past every interim one, where `http.client` knows 100 alone, and whose framing is strict."""
-
-    def begin(self) -> None:
-        super().begin()
-        while 100 <= self.status < 200:
-            if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                raise http.client.UnknownProtocol("nobody asked for another protocol")
-            self.headers = self.msg = None  # type: ignore[assignment]  # else begin() does nothing
-            super().begin()
-        if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects):
-            raise http.client.HTTPException("a header line without a colon, which hides those after it")
-        if self.headers.get("transfer-encoding", "chunked").strip().lower() != "chunked":
-            raise http.client.UnknownTransferEncoding("nobody asked for another coding")
-        lengths = set(self.headers.get_all("content-length", ()))
-        if len(lengths) > 1 or not all(length.isascii() and length.isdecimal() for length in lengths):
-            raise http.client.HTTPException("a Content-Length that is no number, or two numbers")
-
-
-Connection.response_class = _Reply
 
 
 def _credentials(proxy: Proxy) -> dict[str, str]:

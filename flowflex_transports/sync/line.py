@@ -6,7 +6,6 @@ through cannot outlast the attempt. While it sends, the line also listens, since
 read everything.
 """
 
-import io
 import os
 import re
 import socket
@@ -24,6 +23,8 @@ from flowflex_core import FailureKind
 T = TypeVar("T")
 
 _RECEIVE_BYTES = 65_536
+# poll() takes no more than 24 days.
+_LONGEST_SILENCE_SECONDS = 86_400.0
 
 # What the exceptions of sockets mean, first match first, in words that hold nothing of the request.
 _TROUBLES: tuple[tuple[type[OSError], FailureKind, str], ...] = (
@@ -67,19 +68,18 @@ class ReplyBegunError(Exception):
 
 
 class Line:
-    """A connected socket in the shape that `http.client` wants of one. One thread uses it; any may `abandon` it."""
+    """A connected socket, which urllib3 writes requests to. One thread uses it; any may `abandon` it."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._received = bytearray()
         self._lock = threading.Lock()
         self._abandoned = False
-        self.has_ended = False  # the peer sends nothing more
         self.allow(0.0, 0.0)
 
     def allow(self, silence: float, total: float) -> None:
         """Begin an attempt: it may be silent for `silence` seconds, and end `total` seconds from now."""
-        self._silence = silence
+        self._silence = min(silence, _LONGEST_SILENCE_SECONDS)
         self._total = total
         self._end = time.monotonic() + total
 
@@ -131,7 +131,7 @@ class Line:
         except OSError as error:
             raise Trouble.of(error) from None
 
-    # What http.client asks of a socket
+    # Sending
 
     def sendall(self, data: "bytes | bytearray | memoryview") -> None:
         """Send everything.
@@ -143,6 +143,7 @@ class Line:
         sock = self._open_socket()
         try:
             while left:
+                self._seconds_left()
                 if self._hears_reply():
                     raise ReplyBegunError
                 try:
@@ -155,49 +156,53 @@ class Line:
             # What the peer said before it closed may still be there to be read.
             raise ReplyBegunError(Trouble.of(error)) from None
 
-    def makefile(self, _mode: str) -> "_Reader":
-        """Return what reads from this line."""
-        return _Reader(self)
-
     def settimeout(self, seconds: object) -> None:
-        """Do nothing: `allow` sets the bounds."""
-
-    def close(self) -> None:
-        """Do nothing: `http.client` closes while a reply is still to be read; `hang_up` is what closes a line."""
+        """Do nothing: urllib3 asks for it, and `allow` sets the bounds."""
 
     # Receiving
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether bytes have been received that nobody has read."""
+        return bool(self._received)
+
     def read(self, count: int) -> bytes:
-        """Return `count` bytes, or fewer where the stream ends."""
-        while len(self._received) < count and self._receive():
-            pass
+        """Return `count` bytes; the end of the stream before that is trouble."""
+        while len(self._received) < count:
+            self._receive_more()
         return self._take(count)
 
     def readline(self, limit: int) -> bytes:
-        """Return the bytes up to and with the next newline, or `limit` of them.
-
-        The end of the stream is an error here: `http.client` would take a head that is cut off for a whole one.
-        """
+        """Return the bytes up to and with the next newline, or `limit` of them; the end before that is trouble."""
         searched = 0
         while (end := self._received.find(b"\n", searched, limit)) < 0 and len(self._received) < limit:
             searched = len(self._received)
-            if not self._receive():
-                raise Trouble("connection", "the connection was closed before the reply was whole")
+            self._receive_more()
         return self._take(limit if end < 0 else end + 1)
+
+    def read_to_end(self, limit: int) -> bytes:
+        """Return the bytes up to the end of the stream, or `limit` of them."""
+        while len(self._received) < limit and self._receive():
+            pass
+        return self._take(limit)
 
     def _take(self, count: int) -> bytes:
         taken = bytes(self._received[:count])
         del self._received[:count]
         return taken
 
+    def _receive_more(self) -> None:
+        if not self._receive():
+            raise Trouble("connection", "the connection was closed before the reply was whole")
+
     def _receive(self) -> bool:
         """Wait for bytes, and return whether there were any before the end of the stream."""
+        self._seconds_left()  # a peer whose bytes are always there is never waited for
         try:
             data = self._patiently(lambda: self._open_socket().recv(_RECEIVE_BYTES))
         except OSError as error:
             raise Trouble.of(error) from None
         self._received += data
-        self.has_ended = not data
         return bool(data)
 
     def _hears_reply(self) -> bool:
@@ -259,32 +264,25 @@ class Line:
                 self._wait(write=True)
 
     def _wait(self, *, read: bool = False, write: bool = False, share: int = 1) -> None:
+        left = self._seconds_left()
+        patience = min(self._silence, left) / share
+        if wait.wait_for_socket(self._open_socket(), read=read, write=write, timeout=patience):
+            return
+        if left <= self._silence:
+            raise self._out_of_time()
+        raise Trouble("timeout", f"nothing happened for {patience:g} s")
+
+    def _seconds_left(self) -> float:
+        """Return how long the attempt may still take; no time left is trouble, as is a line that was abandoned."""
         if self._abandoned:
             raise Trouble("connection", "the request was abandoned")
         left = self._end - time.monotonic()
-        patience = min(self._silence, left) / share
-        if left > 0 and wait.wait_for_socket(self._open_socket(), read=read, write=write, timeout=patience):
-            return
-        if left <= self._silence:
-            raise Trouble("timeout", f"not done within {self._total:g} s")
-        raise Trouble("timeout", f"nothing happened for {patience:g} s")
+        if left <= 0:
+            raise self._out_of_time()
+        return left
 
-
-class _Reader(io.BufferedIOBase):
-    """The bytes of a line as the file that `http.client` reads a reply from. To close it leaves the line open."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-
-    def read(self, count: int | None = -1, /) -> bytes:
-        assert count is not None
-        assert count >= 0, "replies are read in bounds"
-        return self._line.read(count)
-
-    def readline(self, limit: int | None = -1, /) -> bytes:
-        assert limit is not None
-        assert limit >= 0, "lines are read in bounds"
-        return self._line.readline(limit)
+    def _out_of_time(self) -> Trouble:
+        return Trouble("timeout", f"not done within {self._total:g} s")
 
 
 def _is_final(received: bytearray) -> bool:

@@ -49,7 +49,7 @@ class Urllib3Transport:
             return Failure(request.id, "protocol", "the request has no usable URL", False)
         pool = self._pools.get()
         connection = pool.take(request, route.origin)
-        sent = reusable = False
+        sent = False
         try:
             if connection is None:
                 connection = Connection(route, self._tls)
@@ -59,15 +59,12 @@ class Urllib3Transport:
             else:
                 connection.line.allow(request.timeout, request.total)
             sent = True
-            response = connection.exchange(request, route, body)
-            reusable = connection.sock is not None
+            return connection.exchange(request, route, body)
         except Trouble as trouble:
             return Failure(request.id, trouble.kind, trouble.message, sent)
-        else:
-            return response
         finally:
             if connection is not None:
-                if reusable:
+                if connection.reusable:
                     pool.give_back(request, route.origin, connection)
                 else:
                     pool.end(request, connection)
