@@ -6,7 +6,7 @@ checks on a host are fooled. What is odd is refused here, never repaired.
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]+))?"
@@ -32,7 +32,7 @@ class Address:
     host: str
     port: int
     path: str
-    query: str | None
+    query: str | None = field(repr=False)
 
     @property
     def origin(self) -> str:

@@ -7,6 +7,8 @@ files costs what a step over ten does. It is the vector of Clojure, without grow
 from collections.abc import Iterator
 from typing import Any
 
+from flowflex_core.messages import UploadUrl
+
 _BITS = 5
 _WIDTH = 1 << _BITS
 
@@ -20,18 +22,26 @@ class Stored:
         since: When the put that stored it was issued: it lives 48 hours from then on at the least.
         attempts: How many requests were issued for it.
         issued: The ids of those that were issued in this process.
+        granted: The upload URL, where it was granted in this process: its secrets are masked in later replies.
     """
 
-    __slots__ = ("asset_id", "attempts", "index", "issued", "since")
+    __slots__ = ("asset_id", "attempts", "granted", "index", "issued", "since")
 
     def __init__(
-        self, index: int, asset_id: str, since: float, attempts: int = 0, issued: tuple[str, ...] = ()
+        self,
+        index: int,
+        asset_id: str,
+        since: float,
+        attempts: int = 0,
+        issued: tuple[str, ...] = (),
+        granted: UploadUrl | None = None,
     ) -> None:
         self.index = index
         self.asset_id = asset_id
         self.since = since
         self.attempts = attempts
         self.issued = issued
+        self.granted = granted
 
 
 class Ledger:

@@ -39,10 +39,19 @@ class Request:
     timeout: float
     total: float
 
+    @property
+    def place(self) -> str:
+        """Where the request goes, in words that may be logged: of an upload URL no more than the host.
+
+        Its query is a credential, and with some storages its path is one too.
+        """
+        end = len(self.url) if isinstance(self.body, bytes) else self.url.find("/", len("https://"))
+        return self.url[:end].partition("?")[0]
+
     def __repr__(self) -> str:
-        """Leave out the headers and the query: a credential may stand in either."""
+        """Leave out the headers: a credential stands there."""
         size = f"{len(self.body)} bytes" if isinstance(self.body, bytes) else repr(self.body)
-        return f"Request({self.id} {self.method} {self.url.partition('?')[0]}, {size})"
+        return f"Request({self.id} {self.method} {self.place}, {size})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from json.encoder import encode_basestring, encode_basestring_ascii
+from math import isfinite
 from typing import Any, NoReturn
 from uuid import UUID
 
@@ -173,7 +174,8 @@ class _Encoder:
     def other(self, value: Any, trail: _Trail, depth: int) -> None:
         """Write a value whose type is none of the plain ones; an Enum first, for it may be a string or a number too."""
         if isinstance(value, Enum):
-            self.value(value.value, trail, depth)
+            member: Enum = value
+            self.converted(lambda: member.value, trail, depth)
         elif isinstance(value, FileRef):
             self.file(value, trail)
         elif isinstance(value, str):
@@ -183,20 +185,20 @@ class _Encoder:
         elif isinstance(value, float):
             self.pieces.append(_float(value, trail))
         elif isinstance(value, datetime | date | time):
-            self.pieces.append(f'"{_foreign(value.isoformat, trail)}"')
+            self.pieces.append(_string(_foreign(lambda: str(value.isoformat()), trail), trail))
         elif isinstance(value, Decimal):
             if not value.is_finite():
                 _refuse(trail, f"is {value}, which JSON has no word for")
             # As a string: a number would be read as binary floating point, and change.
-            self.pieces.append(f'"{value}"')
+            self.pieces.append(_string(_foreign(lambda: str(value), trail), trail))
         elif isinstance(value, UUID):
-            self.pieces.append(f'"{value}"')
+            self.pieces.append(_string(_foreign(lambda: str(value), trail), trail))
         elif isinstance(value, list | tuple):
             children: Sequence[Any] = value
             self.array(_foreign(lambda: list[Any](children), trail), trail, depth + 1)
         elif isinstance(value, Mapping):
             mapping: Mapping[Any, Any] = value
-            items = _foreign(lambda: tuple(mapping.items()), trail)
+            items = _foreign(lambda: [(key, child) for key, child in mapping.items()], trail)
             _check_distinct(items, trail)
             self.object(items, trail, depth + 1)
         elif callable(dump := getattr(type(value), "model_dump", None)):
@@ -238,9 +240,9 @@ def _check_distinct(items: Sequence[tuple[Any, Any]], trail: _Trail) -> None:
 
 
 def _string(value: str, trail: _Trail) -> str:
-    if not value.isascii():
+    if not str.isascii(value):
         try:
-            value.encode()
+            str.encode(value)
         except UnicodeEncodeError:
             _refuse(trail, "holds half of a surrogate pair, which is not text")
     return encode_basestring_ascii(value)
@@ -254,8 +256,8 @@ def _integer(value: int, trail: _Trail) -> str:
 
 
 def _float(value: float, trail: _Trail) -> str:
-    if value - value != 0.0:  # true of NaN and both infinities
-        _refuse(trail, f"is {value!r}, which JSON has no word for")
+    if not isfinite(value):
+        _refuse(trail, f"is {float.__repr__(value)}, which JSON has no word for")
     return float.__repr__(value)
 
 

@@ -89,7 +89,7 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
         return
     task = task.copy()
     new.under_way[task.index] = task
-    verdict = _judge(plan, task, outcome, new.now)
+    verdict = _judge(plan, new, task, outcome)
     task.problem = verdict.problem
     leg = LEG_NAMES[task.state]
     task.turn(verdict.sign)
@@ -130,14 +130,21 @@ def _task_of(new: SendState, outcome: Outcome) -> Task | None:
     raise FlowFlexConfigError(f"no request with the id {request_id!r} was issued by this operation")
 
 
-def _judge(plan: Plan, task: Task, outcome: Outcome, now: float) -> Verdict:
+def _judge(plan: Plan, new: SendState, task: Task, outcome: Outcome) -> Verdict:
+    case = judge.Case(outcome, plan.settings, new.now, lambda: _granted(new, task))
     if task.state == EVENT_SENT:
-        return judge.of_event(outcome, plan.settings, now)
+        return judge.of_event(case)
     if task.state == URL_SENT:
-        return judge.of_upload_url(outcome, plan.settings, now)
-    assert task.granted is not None
-    is_old = _is_old(task, now)
-    return judge.of_put(outcome, plan.settings, now, granted=task.granted, is_old=is_old, in_doubt=task.doubt)
+        return judge.of_upload_url(case)
+    return judge.of_put(case, is_old=_is_old(task, new.now), in_doubt=task.doubt)
+
+
+def _granted(new: SendState, task: Task) -> list[UploadUrl]:
+    """List the upload URLs whose secrets a reply may repeat: those in use, and to the event all of the run."""
+    found = [other.granted for other in new.under_way.values()]
+    if task.index == EVENT:
+        found += [entry.granted for entry in new.stored]
+    return [granted for granted in found if granted is not None]
 
 
 def _grant(plan: Plan, new: SendState, task: Task, verdict: Verdict) -> None:
@@ -154,7 +161,7 @@ def _store(plan: Plan, new: SendState, task: Task) -> None:
     assert task.granted is not None
     asset_id = str(task.granted["assetId"])
     since = task.since if task.first_put is None else task.first_put
-    new.stored = new.stored.put(Stored(task.index, asset_id, since, task.attempts, task.issued))
+    new.stored = new.stored.put(Stored(task.index, asset_id, since, task.attempts, task.issued, task.granted))
     del new.under_way[task.index]
     if plan.goal == "asset":
         new.ended = (asset_id,)

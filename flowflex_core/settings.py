@@ -10,11 +10,10 @@ from flowflex_core import checks
 from flowflex_core.address import AddressError, parse
 from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.files import MAX_FILE_BYTES
+from flowflex_core.secrets import MASKED, Mask, spellings
 
 # Hooks that turn a value of a type that JSON has no word for into one that it has.
 Default = Callable[[Any], Any]
-
-_MASK = "[secret]"
 
 
 class Settings:
@@ -38,13 +37,13 @@ class Settings:
 
     __slots__ = (
         "_authorization",
-        "_secrets",
         "base_url",
         "deadline_seconds",
         "default",
         "event_url",
         "integration_code",
         "is_loopback",
+        "mask",
         "max_file_bytes",
         "max_parallel_uploads",
         "max_retries",
@@ -61,8 +60,8 @@ class Settings:
     max_retries: int
     max_parallel_uploads: int
     default: Default | None
+    mask: Mask
     _authorization: str
-    _secrets: tuple[str, ...]
 
     def __init__(
         self,
@@ -94,7 +93,7 @@ class Settings:
         secret = checks.visible_text(api_secret, "api_secret", shown=False)
         token = base64.b64encode(f"{key}:{secret}".encode()).decode()
         put("_authorization", f"Basic {token}")
-        put("_secrets", _spellings(secret, token, key))
+        put("mask", Mask(spellings(secret, token, key)))
         code = checks.visible_text(integration_code, "integration_code")
         if code in (".", ".."):
             raise FlowFlexConfigError(f"integration_code {code!r} is a dot segment, which names another endpoint")
@@ -139,12 +138,6 @@ class Settings:
         """The value of the Authorization header, for requests to `base_url` alone."""
         return self._authorization
 
-    def redact(self, words: str) -> str:
-        """Return `words` with every credential in it masked."""
-        for secret in self._secrets:
-            words = words.replace(secret, _MASK)
-        return words
-
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are immutable: {name} cannot be set; use replace()")
 
@@ -157,16 +150,14 @@ class Settings:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 
+    def __getstate__(self) -> object:
+        return self.__reduce__()
+
     def __reduce__(self) -> tuple[Any, ...]:
         raise FlowFlexConfigError("settings hold credentials and are not pickled: make them anew where they are used")
 
     def __repr__(self) -> str:
-        return f"Settings({self.base_url!r}, integration_code={self.integration_code!r}, api_key={_MASK})"
-
-
-def _spellings(secret: str, token: str, key: str) -> tuple[str, ...]:
-    """List each secret as it stands and percent-encoded, longest first, so that no part of one survives."""
-    return tuple(sorted({s for value in (secret, token, key) for s in (value, quote(value, safe=""))}, key=len)[::-1])
+        return f"Settings({self.base_url!r}, integration_code={self.integration_code!r}, api_key={MASKED})"
 
 
 def _deadline(value: float | None) -> float | None:

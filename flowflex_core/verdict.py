@@ -3,13 +3,14 @@
 They see one outcome of one leg and no state but what is passed in; what a verdict leads to is `states`' business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from flowflex_core import wire
 from flowflex_core.backoff import retry_after
 from flowflex_core.messages import Failure, Outcome, Response, UploadUrl
+from flowflex_core.secrets import Mask
 from flowflex_core.settings import Settings
 
 # What happened to a leg; with the state it happened in, it names the next state.
@@ -76,6 +77,32 @@ class Verdict:
         self.arrived = arrived
 
 
+class Case:
+    """One outcome to be judged, with what it takes to judge it.
+
+    Attributes:
+        outcome: What came of the request.
+        settings: Whose credentials are masked.
+        now: The time of the outcome.
+        granted: Lists the upload URLs of the run, for their secrets; called only where words are taken from outside.
+    """
+
+    __slots__ = ("granted", "now", "outcome", "settings")
+
+    def __init__(
+        self, outcome: Outcome, settings: Settings, now: float, granted: Callable[[], Iterable[UploadUrl]]
+    ) -> None:
+        self.outcome = outcome
+        self.settings = settings
+        self.now = now
+        self.granted = granted
+
+    def mask(self) -> Mask:
+        """Return what masks every secret of the run: the credentials, and what was granted."""
+        urls = self.granted()
+        return self.settings.mask.also(*{secret for granted in urls for secret in wire.secrets_of(granted)})
+
+
 # RFC 9110 and 6585: the server did not get to the request, or asks for another time.
 _ANOTHER_TIME = frozenset({408, 425, 429})
 # About who asks, or about another attempt under the same key: says nothing of what became of an earlier attempt.
@@ -84,42 +111,41 @@ _NOT_ABOUT_THE_EVENT = frozenset({401, 403, 407, 409})
 _EXPIRED = ("expired", "exp claim", '"exp"')
 
 
-def of_upload_url(outcome: Outcome, settings: Settings, now: float) -> Verdict:
+def of_upload_url(case: Case) -> Verdict:
     """Judge the outcome of a request for an upload URL."""
+    outcome = case.outcome
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, settings)
+        return _of_failure(outcome, case)
     if 200 <= outcome.status < 300:
         try:
-            reply = wire.read_upload_url(outcome, settings)
+            reply = wire.read_upload_url(outcome, case.settings)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         if isinstance(reply, str):
             return Verdict(REFUSED, problem=Problem("refused", reply, outcome.status))
         return Verdict(GRANTED, reply)
-    return _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
+    return _of_refusal(outcome, wire.read_refusal(outcome, case.mask()), case.now)
 
 
-def of_put(
-    outcome: Outcome, settings: Settings, now: float, *, granted: UploadUrl, is_old: bool, in_doubt: bool
-) -> Verdict:
-    """Judge the outcome of sending a file to a granted upload URL.
+def of_put(case: Case, *, is_old: bool, in_doubt: bool) -> Verdict:
+    """Judge the outcome of sending a file to its upload URL.
 
     `is_old`: the URL may have expired; `in_doubt`: an earlier attempt may have arrived.
     """
-    secrets = wire.secrets_of(granted)
+    outcome = case.outcome
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, settings, secrets)
+        return _of_failure(outcome, case)
     if 200 <= outcome.status < 300:
         try:
             wire.read_put_reply(outcome)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         return Verdict(STORED)
-    refusal = wire.read_storage_refusal(outcome, settings, secrets)
+    refusal = wire.read_storage_refusal(outcome, case.mask())
     words = f"{refusal.code or ''} {refusal.sentence or ''}".lower()
     if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
         return Verdict(STORED)
-    verdict = _of_refusal(outcome, refusal, now)
+    verdict = _of_refusal(outcome, refusal, case.now)
     if verdict.sign == REFUSED and refusal.status in (400, 401, 403):
         if is_old or any(word in words for word in _EXPIRED):
             return Verdict(RENEW, problem=verdict.problem)
@@ -129,16 +155,17 @@ def of_put(
     return verdict
 
 
-def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
+def of_event(case: Case) -> Verdict:
     """Judge the outcome of firing the event."""
+    outcome = case.outcome
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, settings)
+        return _of_failure(outcome, case)
     if 200 <= outcome.status < 300:
         try:
             return Verdict(DELIVERED, wire.read_event_reply(outcome))
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
-    verdict = _of_refusal(outcome, wire.read_refusal(outcome, settings), now)
+    verdict = _of_refusal(outcome, wire.read_refusal(outcome, case.mask()), case.now)
     if outcome.status == 409 and outcome.header("retry-after") is not None:
         # An attempt under the same key is being worked on: it may yet succeed.
         sign: Sign = REFUSED if wire.forbids_repeating(outcome) else REPEAT
@@ -146,8 +173,8 @@ def of_event(outcome: Outcome, settings: Settings, now: float) -> Verdict:
     return verdict
 
 
-def _of_failure(failure: Failure, settings: Settings, secrets: Sequence[str] = ()) -> Verdict:
-    words = wire.clean(failure.message, settings, secrets) or failure.kind
+def _of_failure(failure: Failure, case: Case) -> Verdict:
+    words = case.mask().sentence(failure.message) or failure.kind
     if failure.kind == "source":
         return Verdict(REFUSED, problem=Problem("source", words), arrived=failure.sent)
     reason: Reason = "timeout" if failure.kind == "timeout" else "connection"
@@ -168,7 +195,12 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     words = refusal.sentence
     if words is None and 300 <= status < 400:
         words = "the reply was a redirect, which is never followed"
-    is_definite = 400 <= status < 500 and status not in _ANOTHER_TIME and status not in _NOT_ABOUT_THE_EVENT
+    # Only FlowFlex's own words settle what became of earlier attempts: a proxy, a firewall or a portal knows nothing
+    # of them, and what is said about the key may be about an earlier attempt that succeeded.
+    in_its_words = refusal.code is not None or refusal.sentence is not None
+    is_definite = 400 <= status < 500 and status not in _ANOTHER_TIME | _NOT_ABOUT_THE_EVENT and in_its_words
+    if "idempoten" in f"{refusal.code} {refusal.sentence}".lower():
+        is_definite = False
     problem = Problem(
         "refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait, is_definite
     )

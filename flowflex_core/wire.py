@@ -7,27 +7,23 @@ anything, and may repeat our own secrets to us.
 import json
 import re
 import zlib
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote
 
 from flowflex_core.address import AddressError, parse
 from flowflex_core.files import FileRef
 from flowflex_core.messages import MAX_REPLY_BYTES, Request, Response, UploadUrl
 from flowflex_core.payload import MAX_DEPTH
+from flowflex_core.secrets import Mask, secrets_of_url
 from flowflex_core.settings import Settings
 from flowflex_core.version import __version__
 
 USER_AGENT: Final = f"flowflex-kit/{__version__}"
 
-# What is kept of an error reply, in bytes of JSON or characters of anything else, and of a sentence taken from it.
+# What is kept of an error reply, in bytes of JSON or characters of anything else.
 MAX_JSON_DETAILS = 65_536
 MAX_TEXT_DETAILS = 2_000
-MAX_SENTENCE = 300
-
-MASK = "[secret]"
 
 
 # Requests
@@ -132,6 +128,11 @@ def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
     return granted
 
 
+def secrets_of(granted: UploadUrl) -> set[str]:
+    """List what of a granted upload URL nobody else may see."""
+    return secrets_of_url(str(granted["uploadUrl"]), granted.get("token"))
+
+
 # Replies that say no
 
 
@@ -154,18 +155,18 @@ class Refusal:
     request_id: str | None
 
 
-def read_refusal(response: Response, settings: Settings) -> Refusal:
+def read_refusal(response: Response, mask: Mask) -> Refusal:
     """Read an error reply of the API: `error` or `message`, `code` or `name`, flat or as an object."""
     # The beginning of a large or foreign body tells as much as all of it.
-    details: Any = _beginning(response.body, settings)
+    details: Any = mask.value(_text(response.body))[:MAX_TEXT_DETAILS]
     body: Any = None
     if response.body and _is_json(_media_type(response)):
         with suppress(UnreadableError):
-            body = _mask(_read_json(response), settings)
+            body = mask.value(_read_json(response))
             if len(response.body) <= MAX_JSON_DETAILS:
                 details = body
     if not isinstance(body, dict):
-        return Refusal(response.status, None, None, details, _request_id(response, settings))
+        return Refusal(response.status, None, None, details, _request_id(response, mask))
     fields = body
     for name in ("error", "message"):
         if isinstance(body.get(name), dict):
@@ -175,26 +176,17 @@ def read_refusal(response: Response, settings: Settings) -> Refusal:
     code = _word(fields.get("code")) or _word(fields.get("name"))
     return Refusal(
         response.status,
-        _scrub(sentence, settings),
-        _scrub(code, settings),
+        mask.sentence(sentence),
+        mask.sentence(code),
         details,
-        _request_id(response, settings) or _scrub(_word(body.get("requestId")), settings),
+        _request_id(response, mask) or mask.sentence(_word(body.get("requestId"))),
     )
 
 
 _XML_FIELD = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code", "Message", "RequestId")}
 
 
-def secrets_of(granted: UploadUrl) -> tuple[str, ...]:
-    """List what of an upload URL nobody else may see: its query, whole and in parts, in both spellings; the token."""
-    query = str(granted["uploadUrl"]).partition("?")[2]
-    parts = {query, *re.split("[&=]", query), str(granted.get("token") or "")}
-    parts |= {unquote(part) for part in parts}
-    # A word of five letters is a name or a number that is no secret, and would be masked in plain sentences.
-    return tuple(sorted((part for part in parts if len(part) > 5), key=len, reverse=True))
-
-
-def read_storage_refusal(response: Response, settings: Settings, secrets: Sequence[str]) -> Refusal:
+def read_storage_refusal(response: Response, mask: Mask) -> Refusal:
     """Read an error reply of storage to code and message alone: the rest may hold the string that was signed."""
     text = _text(response.body)
     found: dict[str, str | None] = {
@@ -212,32 +204,20 @@ def read_storage_refusal(response: Response, settings: Settings, secrets: Sequen
         wrapped = str(body.get("statusCode", ""))
         if status == 400 and re.fullmatch(r"[45][0-9][0-9]", wrapped):
             status = int(wrapped)
-    sentence = _scrub(sentence, settings, secrets)
-    code = _scrub(code, settings, secrets)
+    sentence, code = mask.sentence(sentence), mask.sentence(code)
     details = {"code": code, "message": sentence}
     return Refusal(
         status,
         sentence,
         code,
         details,
-        _request_id(response, settings, secrets) or _scrub(found["RequestId"], settings, secrets),
+        _request_id(response, mask) or mask.sentence(found["RequestId"]),
     )
 
 
 def forbids_repeating(response: Response) -> bool:
     """Whether the server says that the request is not to be repeated."""
     return (response.header("x-should-retry") or "").strip().lower() == "false"
-
-
-_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
-
-
-def clean(words: str, settings: Settings, secrets: Sequence[str] = ()) -> str:
-    """Return one line of `words` from outside, short, without credentials and without the query of any URL."""
-    words = _mask(words, settings)  # before it is cut: half a secret is not recognised
-    for secret in secrets:
-        words = words.replace(secret, MASK)
-    return "".join(character if character.isprintable() else " " for character in words)[:MAX_SENTENCE].strip()
 
 
 # Parts
@@ -310,30 +290,8 @@ def _depth(value: Any) -> int:
     return depth
 
 
-# Fields whose value is a secret whatever it is, should an error reply repeat them.
-_SECRET_FIELDS = frozenset({"authorization", "token", "uploadurl"})
-
-
-def _mask(value: Any, settings: Settings) -> Any:
-    """Return parsed JSON without our credentials and without the query of any URL, which may be a presigned one."""
-    if isinstance(value, str):
-        return _URL_QUERY.sub(r"\1?" + MASK, settings.redact(value))
-    if isinstance(value, list):
-        return [_mask(child, settings) for child in value]
-    if isinstance(value, dict):
-        return {
-            _mask(key, settings): MASK if key.lower() in _SECRET_FIELDS else _mask(child, settings)
-            for key, child in value.items()
-        }
-    return value
-
-
 def _text(body: bytes) -> str:
     return body.decode("utf-8", "replace")
-
-
-def _beginning(body: bytes, settings: Settings) -> str:
-    return str(_mask(_text(body), settings))[:MAX_TEXT_DETAILS]
 
 
 def _word(value: Any) -> str | None:
@@ -343,13 +301,9 @@ def _word(value: Any) -> str | None:
     return str(value) or None
 
 
-def _scrub(words: str | None, settings: Settings, secrets: Sequence[str] = ()) -> str | None:
-    return None if words is None else clean(words, settings, secrets) or None
-
-
-def _request_id(response: Response, settings: Settings, secrets: Sequence[str] = ()) -> str | None:
+def _request_id(response: Response, mask: Mask) -> str | None:
     for name in ("x-request-id", "request-id", "x-amz-request-id"):
         value = response.header(name)
         if value:
-            return _scrub(value, settings, secrets)
+            return mask.sentence(value)
     return None

@@ -53,7 +53,7 @@ def test_the_repr_of_a_request_shows_no_secret():
         assert_silent(repr(request) + str(request) + repr(turn))
         assert request.id in repr(request)
         assert request.method in repr(request)
-    assert "https://storage.flowflex.test/" in repr(played.of("put")[0])
+    assert "PUT https://storage.flowflex.test," in repr(played.of("put")[0])
 
 
 def test_the_repr_of_a_response_shows_no_secret():

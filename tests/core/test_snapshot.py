@@ -195,7 +195,7 @@ def test_a_doubt_goes_along():
     operation.advance(NOW, fail("timeout", sent=True)(event))
     text = operation.snapshot()
     assert type(failed(resume(text), event=[fail(sent=False)] * 3)) is FlowFlexOutcomeUnknownError
-    assert type(failed(resume(text), event=[reply(422)])) is FlowFlexError
+    assert type(failed(resume(text), event=[reply(422, {"error": "no"})])) is FlowFlexError
 
 
 def test_no_doubt_is_made_up():

@@ -360,11 +360,17 @@ DOUBT = fail("timeout", sent=True)
         ([reply(409)], FlowFlexOutcomeUnknownError),
         ([reply(302)], FlowFlexOutcomeUnknownError),
         ([reply(100)], FlowFlexOutcomeUnknownError),
-        ([reply(400)], FlowFlexError),
-        ([reply(404)], FlowFlexError),
-        ([reply(413)], FlowFlexError),
-        ([reply(422)], FlowFlexError),
-        ([fail("connection", sent=False), reply(422)], FlowFlexError),
+        # A firewall, a proxy or a portal may say these: they are not in FlowFlex's words.
+        ([reply(400)], FlowFlexOutcomeUnknownError),
+        ([reply(404, b"<html>not found</html>", content_type="text/html")], FlowFlexOutcomeUnknownError),
+        ([reply(413, {})], FlowFlexOutcomeUnknownError),
+        # About the key: it may be about the attempt that is in doubt.
+        ([reply(422, {"error": "no", "code": "IDEMPOTENCY_KEY_REUSED"})], FlowFlexOutcomeUnknownError),
+        ([reply(422, {"error": "this idempotency key was used"})], FlowFlexOutcomeUnknownError),
+        ([reply(400, {"error": "no"})], FlowFlexError),
+        ([reply(404, {"code": "INTEGRATION_NOT_FOUND"})], FlowFlexError),
+        ([reply(413, {"message": "too large"})], FlowFlexError),
+        ([fail("connection", sent=False), reply(422, {"error": "no"})], FlowFlexError),
     ],
 )
 def test_only_a_definite_reply_removes_a_doubt(later, cls):

@@ -149,10 +149,14 @@ def _refusals() -> Iterator[Answer]:
         yield Answer(f"{status} {code}", LEGS, Effect.NEVER, flat)
         nested = say(status, {"error": {"message": "No.\nNo.", "code": code}})
         yield Answer(f"{status} {code}, nested", LEGS, Effect.NEVER, nested)
-        yield Answer(f"{status} without a code", LEGS, Effect.NEVER, say(status, "No. " * 2_000))
-    yield Answer("413 with a broken body", LEGS, Effect.NEVER, say(413, "{{{", **JSON))
-    yield Answer("405 with a body deeper than the stack", LEGS, Effect.NEVER, say(405, DEEPER_THAN_THE_STACK, **JSON))
-    yield Answer("410 with a body too large", LEGS, Effect.NEVER, say(410, TOO_LARGE, **JSON))
+    # Not in FlowFlex's words, so perhaps a proxy's, which knows nothing of earlier attempts.
+    for status in (400, 404, 422):
+        yield Answer(f"{status} without a code", LEGS, Effect.NOTHING, say(status, "No. " * 2_000))
+    yield Answer("413 with a broken body", LEGS, Effect.NOTHING, say(413, "{{{", **JSON))
+    yield Answer("405 with a body deeper than the stack", LEGS, Effect.NOTHING, say(405, DEEPER_THAN_THE_STACK, **JSON))
+    yield Answer("410 with a body too large", LEGS, Effect.NOTHING, say(410, TOO_LARGE, **JSON))
+    used = say(422, {"error": "The key was used before.", "code": "IDEMPOTENCY_KEY_REUSED"})
+    yield Answer("422 about the key", (EVENT,), Effect.NOTHING, used)
     # About who asks, or about another attempt: an earlier one may still have arrived.
     for status in (401, 403, 407, 409):
         yield Answer(f"{status}", LEGS, Effect.NOTHING, say(status, {"message": "No.", "name": "NO"}))

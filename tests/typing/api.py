@@ -53,7 +53,7 @@ def settings() -> Settings:
     Settings(retries=2)  # type: ignore[call-arg]
     assert_type(made.base_url, str)
     assert_type(made.deadline_seconds, float | None)
-    assert_type(made.redact("words"), str)
+    assert_type(made.mask.sentence("words"), str | None)
     return made.replace(timeout_seconds=5.0, deadline_seconds=60, max_retries=0)
 
 
