@@ -27,8 +27,8 @@ class CommandLine:
             for name, value in os.environ.items()
             if not name.startswith("FLOWFLEX_") and name != "PYTHONUNBUFFERED"
         }
-        settings = {f"FLOWFLEX_{name.upper()}": value for name, value in fake.client_options.items()}
-        self.environment = {**inherited, **settings}
+        self.settings = {f"FLOWFLEX_{name.upper()}": value for name, value in fake.client_options.items()}
+        self.environment = {**inherited, **self.settings}
 
     def start(self, *arguments, **options):
         """Start the command and return its process."""

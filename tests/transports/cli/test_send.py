@@ -211,8 +211,9 @@ def test_a_full_disk_under_stdout_is_told(flowflex):
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_ctrl_c_ends_a_send_at_once(flowflex, flowflex_fake, transport):
+def test_ctrl_c_ends_a_send_at_once(flowflex, flowflex_fake, unmeasured, transport):
     """Ctrl-C during a send ends it with one line and code 130."""
+    flowflex.environment = {**unmeasured, **flowflex.settings}
     flowflex_fake.faults.arm("event", Delay(30))
     process = flowflex.start("send", "e", "--transport", transport)
     _wait_for(lambda: flowflex_fake.events)
