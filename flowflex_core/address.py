@@ -58,14 +58,9 @@ def parse(url: str) -> Address:
     """Read `url`, or raise `AddressError` for anything that two parsers could read in two ways."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise AddressError("holds a blank, a backslash, or a character outside printable ASCII")
-    if "#" in url:
-        raise AddressError("has a fragment")
-    authority = url.partition("://")[2].partition("/")[0].partition("?")[0]
-    if "@" in authority:
-        raise AddressError("has a user name or password in it")
     match = _URL.fullmatch(url)
     if match is None:
-        raise AddressError("is not of the form https://host[:port][/path]")
+        raise AddressError(_why_not(url))
     scheme = match["scheme"].lower()
     host = _host(match["host"].lower())
     port = match["port"]
@@ -79,6 +74,16 @@ def parse(url: str) -> Address:
     if _DOT_SEGMENT.search(path):
         raise AddressError("has a dot segment in its path, which changes the place that it names")
     return Address(scheme, host, number, path, match["query"])
+
+
+def _why_not(url: str) -> str:
+    """Say what is wrong with a URL that is not of the form."""
+    if "#" in url:
+        return "has a fragment"
+    authority = url.partition("://")[2].partition("/")[0].partition("?")[0]
+    if "@" in authority:
+        return "has a user name or password in it"
+    return "is not of the form https://host[:port][/path]"
 
 
 def _host(host: str) -> str:

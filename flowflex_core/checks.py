@@ -10,6 +10,9 @@ from flowflex_core.errors import FlowFlexConfigError
 # A year. Timers of operating systems overflow not far above, and nobody waits so long.
 LONGEST_SECONDS = 31_536_000.0
 
+# Common servers refuse a request whose headers are over 8 KiB in all.
+LONGEST_HEADER_VALUE = 1_024
+
 # What 64 bits hold: no file is larger, and no count is.
 LARGEST_NUMBER = 2**63 - 1
 
@@ -58,6 +61,8 @@ def header_value(value: object, name: str) -> str:
     Header values are latin-1 on the wire; control characters, C0 and C1, could start a header of their own.
     """
     string = text(value, name)
+    if len(string) > LONGEST_HEADER_VALUE:
+        raise FlowFlexConfigError(f"{name} is {len(string)} characters long: give at most {LONGEST_HEADER_VALUE}")
     if string.isascii() and string.isprintable() and string[0] != " " and string[-1] != " ":
         return string
     if string != string.strip():

@@ -14,8 +14,9 @@ MAX_SENTENCE = 300
 # Fields whose value is a secret whatever it is, should an error reply repeat them.
 _SECRET_FIELDS = frozenset({"authorization", "token", "uploadurl"})
 
-# The query of any URL may be a signature.
-_URL_QUERY = re.compile(r"(https?://[^\s?\"'<>]*)\?[^\s\"'<>]*", re.IGNORECASE)
+# The query of any URL may be a signature. The whole URL is matched, query or none, so that no character is looked at
+# twice: words from outside may be a megabyte of half a URL.
+_URL = re.compile(r"https?://[^\s\"'<>]*", re.IGNORECASE)
 
 
 class Mask:
@@ -42,7 +43,7 @@ class Mask:
         if isinstance(value, str):
             for secret in self._secrets:
                 value = value.replace(secret, MASKED)
-            return _URL_QUERY.sub(r"\1?" + MASKED, value)
+            return _URL.sub(_without_query, value)
         if isinstance(value, list):
             return [self.value(child) for child in value]
         if isinstance(value, dict):
@@ -59,6 +60,11 @@ class Mask:
         masked = str(self.value(words))  # before it is cut: half a secret is not recognised
         line = "".join(character if character.isprintable() else " " for character in masked)
         return line[:MAX_SENTENCE].strip() or None
+
+
+def _without_query(url: re.Match[str]) -> str:
+    place, mark, _ = url[0].partition("?")
+    return place + mark + MASKED if mark else place
 
 
 def secrets_of_url(url: str, token: str | None) -> set[str]:

@@ -20,7 +20,6 @@ from flowflex_core.states import (
     BEFORE,
     EVENT,
     EVENT_SENT,
-    FAILED,
     IN_FLIGHT,
     LEG_NAMES,
     PUT_DUE,
@@ -29,7 +28,7 @@ from flowflex_core.states import (
     SendState,
     Task,
 )
-from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, RENEW, REPEAT, STORED, Verdict
+from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, REFUSED, RENEW, REPEAT, STORED, Sign, Verdict
 
 # Documented by the vendor, less a margin for clocks that differ and for the time that a request takes.
 URL_LIFETIME: Final = 2 * 3600.0
@@ -90,10 +89,15 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
     task = task.copy()
     new.under_way[task.index] = task
     verdict = _judge(plan, new, task, outcome)
+    sign, leg = verdict.sign, LEG_NAMES[task.state]
     task.problem = verdict.problem
-    leg = LEG_NAMES[task.state]
-    task.turn(verdict.sign)
-    sign = verdict.sign
+    if task.problem is not None:
+        # What is refused for good says what became of earlier attempts too; all else leaves their doubt.
+        task.doubt = verdict.arrived or (task.doubt and not task.problem.is_definite)
+        task.failures += 1
+        if not _may_go_on(plan, new, task, sign):
+            sign = REFUSED
+    task.turn(sign)
     if sign == DELIVERED:
         new.ended = (verdict.value,)
     elif sign == GRANTED:
@@ -101,21 +105,12 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
     elif sign == STORED:
         _store(plan, new, task)
     elif sign == RENEW:
-        if task.renewed:
-            task.failures += 1
-            _fail(plan, new, task, leg)
-        else:
-            task.renewed = True
-            _begin_again(task, new.now)
+        task.renewed = True
+        _begin_again(task, new.now)
+    elif sign == REPEAT:
+        task.due = _next_due(plan, new, task, leg)
     else:
-        # What is refused for good says what became of earlier attempts too; all else leaves their doubt.
-        is_definite = verdict.problem is not None and verdict.problem.is_definite
-        task.doubt = verdict.arrived or (task.doubt and not is_definite)
-        task.failures += 1
-        if sign == REPEAT:
-            _repeat(plan, new, task, leg)
-        else:
-            _fail(plan, new, task, leg)
+        new.failed = (*new.failed, (task, failure_error(plan, new, task, leg)))
 
 
 def _task_of(new: SendState, outcome: Outcome) -> Task | None:
@@ -176,20 +171,26 @@ def _begin_again(task: Task, now: float) -> None:
     task.due = now
 
 
-def _repeat(plan: Plan, new: SendState, task: Task, leg: str) -> None:
-    asked = task.problem.retry_after if task.problem else None
-    task.due = new.now + max(delay(f"{plan.key}/{task.index}", leg, task.failures), asked or 0.0)
-    exhausted = task.failures > plan.settings.max_retries
-    too_long = asked is not None and asked > LONGEST_RETRY_AFTER
-    # To wait for an attempt that the deadline forbids would only delay the news.
-    too_late = new.deadline is not None and task.due >= new.deadline
-    if exhausted or too_long or too_late:
-        _fail(plan, new, task, leg)
+def _may_go_on(plan: Plan, new: SendState, task: Task, sign: Sign) -> bool:
+    """Whether a failed attempt may be followed by another: a repetition by the policy, a new upload URL once."""
+    if sign == RENEW:
+        return not task.renewed
+    return (
+        sign == REPEAT
+        and task.failures <= plan.settings.max_retries
+        and _asked(task) <= LONGEST_RETRY_AFTER
+        # To wait for an attempt that the deadline forbids would only delay the news.
+        and (new.deadline is None or _next_due(plan, new, task, LEG_NAMES[task.state]) < new.deadline)
+    )
 
 
-def _fail(plan: Plan, new: SendState, task: Task, leg: str) -> None:
-    task.state = FAILED
-    new.failed = (*new.failed, (task, failure_error(plan, new, task, leg)))
+def _next_due(plan: Plan, new: SendState, task: Task, leg: str) -> float:
+    return new.now + max(delay(f"{plan.key}/{task.index}", leg, task.failures), _asked(task))
+
+
+def _asked(task: Task) -> float:
+    """Return the seconds that the server asked to wait."""
+    return (task.problem.retry_after if task.problem else None) or 0.0
 
 
 # The clock, and what is due
@@ -261,7 +262,7 @@ def _issue_event(plan: Plan, new: SendState, task: Task, requests: list[Request]
     assert new.body is not None
     new.under_way[EVENT] = task
     if is_stale(plan, new):
-        task.state = FAILED
+        task.turn(REFUSED)
         new.ended = stale_error(plan, task)
         return False
     first = task.attempts == 0

@@ -36,7 +36,7 @@ class Settings:
     """
 
     __slots__ = (
-        "_authorization",
+        "authorization",
         "base_url",
         "deadline_seconds",
         "default",
@@ -61,7 +61,8 @@ class Settings:
     max_parallel_uploads: int
     default: Default | None
     mask: Mask
-    _authorization: str
+    # For requests to `base_url` alone.
+    authorization: str
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class Settings:
             raise FlowFlexConfigError("api_key holds a colon, which Basic authentication cannot carry")
         secret = checks.visible_text(api_secret, "api_secret", shown=False)
         token = base64.b64encode(f"{key}:{secret}".encode()).decode()
-        put("_authorization", f"Basic {token}")
+        put("authorization", f"Basic {token}")
         put("mask", Mask(spellings(secret, token, key)))
         code = checks.visible_text(integration_code, "integration_code")
         if code in (".", ".."):
@@ -132,11 +133,6 @@ class Settings:
         if max_retries is not None:
             put("max_retries", checks.whole_number(max_retries, "max_retries", least=0))
         return other
-
-    @property
-    def authorization(self) -> str:
-        """The value of the Authorization header, for requests to `base_url` alone."""
-        return self._authorization
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"settings are immutable: {name} cannot be set; use replace()")

@@ -28,6 +28,9 @@ MAX_TEXT_DETAILS = 2_000
 
 # Requests
 
+# Made once: `json.dumps` with separators makes an encoder at each call.
+_compact_json = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def upload_url_request(
     settings: Settings, request_id: str, *, filename: str, mime: str, size: int | None, timeout: float, total: float
@@ -36,7 +39,7 @@ def upload_url_request(
     fields: dict[str, Any] = {"filename": filename, "mime": mime}
     if size is not None:
         fields["size"] = size
-    body = json.dumps(fields, separators=(",", ":")).encode()
+    body = _compact_json(fields).encode()
     url = f"{settings.base_url}/v1/assets/upload-url"
     return Request(request_id, "POST", url, _api_headers(settings), body, timeout, total)
 
@@ -74,18 +77,20 @@ class UnreadableError(ValueError):
     """Says in a few words why a reply cannot be what FlowFlex would send."""
 
 
+# The one charset that servers still name besides UTF-8, under its several names; RFC 9110 has no default.
+_LATIN = re.compile(r"charset=[\"']?(?:iso-8859-1|latin-?1|windows-1252|cp1252)\b", re.IGNORECASE)
+
+
 def read_event_reply(response: Response) -> Any:
     """Return what an accepted event answers: any JSON, plain text, or `""`; raises `UnreadableError`."""
     _refuse_early(response)
     if not response.body:
         return ""
-    content_type = response.header("content-type") or ""
     media_type = _media_type(response)
     if _is_json(media_type):
         return _read_json(response)
     body = _content(response)
-    # The one charset that servers still name besides UTF-8, under its several names; RFC 9110 has no default.
-    latin = re.search(r"charset=[\"']?(?:iso-8859-1|latin-?1|windows-1252|cp1252)\b", content_type, re.IGNORECASE)
+    latin = _LATIN.search(response.header("content-type") or "")
     text = body.decode("cp1252" if latin else "utf-8", "replace")
     # What begins with a tag is no plain text, whatever it says that it is.
     if media_type in _PAGES or text.lstrip("\ufeff \t\r\n").startswith("<"):

@@ -29,6 +29,7 @@ BAD_HEADER_VALUES = [
     ("\ta", "blanks around"),
     ("a\u00a0", "blanks around"),
     (" ", "blanks around"),
+    ("a" * 1_025, "is 1025 characters long"),
     ("a\r\nx-admin: 1", r"U\+000D"),
     ("a\nb", r"U\+000A"),
     ("a\x00b", r"U\+0000"),

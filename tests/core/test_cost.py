@@ -91,4 +91,5 @@ def test_the_cost_of_a_step_does_not_grow_with_the_files(kind, cost):
     """A step of a send costs over a thousand files what it costs over a few, whatever happened."""
     few, many = cost(a_step(kind, FEW)), cost(a_step(kind, MANY))
     assert few > 0
-    assert many <= 1.1 * few + 100, "a step over many files costs more"
+    # A branch more of the ledger for every 32 times the files: two lists of 32 at the most here.
+    assert many <= 1.1 * few + 600, "a step over many files costs more"

@@ -337,3 +337,11 @@ def test_any_arguments_are_taken_or_refused(changes):
 def test_the_test_secrets_are_what_they_say():
     """The token that other tests look for is the one that is sent."""
     assert connection().authorization == f"Basic {BASIC_TOKEN}"
+
+
+def test_masking_takes_time_in_proportion_to_the_words():
+    """Half a URL, a hundred thousand times, is masked without looking at any character twice."""
+    words = "http://" * 100_000  # minutes, where every beginning is followed to the end
+    masked = connection().mask.value(words + " https://x.test/a?b=c")
+    assert masked.endswith("https://x.test/a?[secret]")
+    assert masked.startswith(words)
