@@ -194,7 +194,12 @@ class Connection:
                 break
             body += event.data
         headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
-        return Response(request_id, head.status_code, headers, bytes(body[: MAX_REPLY_BYTES + 1]))
+        content = bytes(body[: MAX_REPLY_BYTES + 1])
+        return Response(request_id, head.status_code, headers, content, early=self._is_early())
+
+    def _is_early(self) -> bool:
+        """Whether the reply came before the request had been sent whole."""
+        return self.line.dropped or self._http.our_state in (h11.SEND_BODY, h11.ERROR)
 
     async def _receive_head(self) -> h11.Response:
         """Receive the head of the final reply, in as many calls as it takes."""

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import h11
 import trio
@@ -29,7 +29,7 @@ class Route:
         proxy: What stands between, if anything.
     """
 
-    url: str
+    url: str = field(repr=False)
     address: Address
     proxy: Proxy | None
 

@@ -4,10 +4,12 @@ import os
 import socket
 import ssl
 from dataclasses import dataclass, field
+from typing import Any
 
 import h11
 import trio
 
+from flowflex_core import FlowFlexConfigError
 from flowflex_core.address import AddressError, parse
 from flowflex_core.messages import Failure, FailureKind, Request, Response
 from flowflex_transports.environment import Proxies, tls_context
@@ -88,6 +90,9 @@ class TrioTransport:
             except _FAULT_TYPES as error:
                 return _failure(request, error, claim.sent)
         return Failure(request.id, "timeout", f"the attempt took longer than {request.total:g} s in all", claim.sent)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise FlowFlexConfigError("a transport holds connections and a proxy's password: make it anew in each process")
 
     async def aclose(self) -> None:
         """Close every connection, also under requests in flight, and keep none from now on. Twice is nothing."""

@@ -1,6 +1,7 @@
 """The trio transport over real sockets and real TLS, against peers that behave and peers that do not."""
 
 import os
+import pickle
 import random
 import socket
 import ssl
@@ -493,7 +494,7 @@ async def test_an_early_reply_to_an_upload_is_read(ending, scheme):
         source = Upload(50_000_000)
         request = a_request(peer.url(), method="PUT", timeout=90, total=90)
         outcome = await replied(transport, request, source)
-        assert (outcome.status, outcome.body) == (413, b"too large")
+        assert (outcome.status, outcome.body, outcome.early) == (413, b"too large", True)
         assert source.taken < 25_000_000, "it went on sending"
         assert (await replied(transport, a_request(peer.url(), method="PUT"), Upload(0))).status == 413
         await transport.aclose()
@@ -514,9 +515,27 @@ async def test_an_early_reply_to_a_large_event_is_read(scheme):
         transport = TrioTransport(**at_client)
         for _ in range(2):
             request = a_request(peer.url(), timeout=90, total=90)
-            assert (await replied(transport, request, b"x" * 30_000_000)).status == 413
+            outcome = await replied(transport, request, b"x" * 30_000_000)
+            assert (outcome.status, outcome.early) == (413, True)
         await transport.aclose()
     assert len(peer.talks) == 2, "the rest of the body would be taken for the next request"
+
+
+@in_trio
+async def test_a_reply_to_a_whole_request_is_not_early(scheme):
+    """However fast the reply comes after the last byte, small bodies and large ones alike."""
+    at_peer, at_client = scheme
+
+    async def script(talk: Talk) -> None:
+        while True:
+            await talk.request()
+            await talk.send(OK)
+
+    async with serving(script, **at_peer) as peer:
+        transport = TrioTransport(**at_client)
+        for body in (b"", b"{}", b"x" * 8_192, b"x" * 8_193, b"x" * 3_000_000, Upload(0), Upload(3_000_000)):
+            assert not (await replied(transport, a_request(peer.url()), body)).early
+        await transport.aclose()
 
 
 @in_trio
@@ -1231,3 +1250,9 @@ async def test_nothing_of_a_request_is_kept():
         del source
         assert seen() is None
         await transport.aclose()
+
+
+def test_a_transport_is_not_pickled():
+    """It may hold a proxy's password, and its connections belong to one process."""
+    with pytest.raises(FlowFlexConfigError, match="make it anew in each process"):
+        pickle.dumps(TrioTransport(proxy="http://me:PASSWORD@127.0.0.1:1"))
