@@ -8,15 +8,14 @@ import contextlib
 import re
 import socket
 import socketserver
+import ssl
 import struct
+import threading
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from flowflex_testing.messages import Abort, BodyCut, Head, Reply
-
-if TYPE_CHECKING:
-    from flowflex_testing.live import Origin
+from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, OriginName, Reply
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
@@ -151,11 +150,23 @@ class ChunkedBody:
         return line
 
 
+class _Origin(Protocol):
+    """What a connection wants of the server that accepted it."""
+
+    origin: OriginName
+    tls: ssl.SSLContext | None
+    stopping: threading.Event
+
+    def track(self, sock: socket.socket) -> None: ...
+
+    def answer(self, head: Head, body: BodyReader) -> Reply | Abort: ...
+
+
 class Connection(socketserver.BaseRequestHandler):
     """Serves one accepted socket until its end, in a thread of its own."""
 
     @property
-    def _origin(self) -> "Origin":
+    def _origin(self) -> _Origin:
         return self.server  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
     def handle(self) -> None:
