@@ -136,7 +136,7 @@ class FakeFlowFlex:
         return self._live.ca_pem
 
     @property
-    def client_options(self) -> dict[str, str]:
+    def client_options(self) -> dict[str, Any]:
         """The four arguments that lead a client here: `FlowFlex(**fake.client_options)`."""
         return {
             "api_key": self.api_key,
