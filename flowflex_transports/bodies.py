@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from flowflex_core import FileRef, FlowFlexUploadError
+from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_transports.process import PerProcess
 from flowflex_transports.protocols import Source
 
@@ -35,8 +36,9 @@ class SourceError(Exception):
 class Sources:
     """The files of one operation, measured, to be opened once for each attempt."""
 
-    def __init__(self, measured: "Mapping[FileRef, _Measured]") -> None:
-        self._measured = measured
+    def __init__(self, measured: "Mapping[FileRef, _Measured]", max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        self._measured = dict(measured)
+        self._max_file_bytes = max_file_bytes
 
     @classmethod
     def measure(
@@ -68,16 +70,23 @@ class Sources:
             summary = FlowFlexUploadError(first.message + (f" (and {len(others)} more)" if others else ""))
             summary.failures = {path: error for path, error in failures.items() if path}
             raise summary
-        return cls(measured)
+        return cls(measured, max_file_bytes)
 
     @property
     def sizes(self) -> dict[FileRef, int]:
         """The number of bytes of each file."""
         return {ref: measured.length for ref, measured in self._measured.items()}
 
-    def open(self, ref: FileRef) -> AbstractContextManager[Source]:
-        """Open a file for one attempt; entering, and reading its chunks, may raise `SourceError`."""
-        return self._measured[ref].open()
+    @contextmanager
+    def open(self, ref: FileRef) -> Generator[Source]:
+        """Open a file for one attempt; entering, and reading its chunks, may raise `SourceError`.
+
+        A file that was stored when the send was resumed is measured only here, where it has to be stored anew.
+        """
+        if ref not in self._measured:
+            self._measured[ref] = _measured(ref, self._max_file_bytes, None)
+        with self._measured[ref].open() as source:
+            yield source
 
 
 class _Measured(Protocol):
@@ -105,9 +114,12 @@ class _Opened:
         """
         offset = 0
         while offset < self.length:
-            chunk = self.read(offset, min(CHUNK_BYTES, self.length - offset))
+            count = min(CHUNK_BYTES, self.length - offset)
+            chunk = self.read(offset, count)
             if not chunk:
                 raise SourceError(f"{self.name} became shorter while it was sent")
+            if len(chunk) > count:
+                raise SourceError(f"{self.name} gave more bytes than it was asked for")
             offset += len(chunk)
             if offset == self.length:
                 self._make_sure()
@@ -143,10 +155,12 @@ def _measured(ref: FileRef, limit: int, expected: int | None) -> _Measured:
 
 
 def _name(source: Any) -> str:
-    if isinstance(source, str | os.PathLike):
-        return repr(os.fspath(source))
-    name = getattr(source, "name", None)
-    return repr(name) if isinstance(name, str) else f"the {type(source).__name__} given"
+    given = f"the {type(source).__name__} given"
+    with _trouble_named(given):
+        if isinstance(source, str | os.PathLike):
+            return repr(os.fspath(source))
+        name = getattr(source, "name", None)
+        return repr(name) if isinstance(name, str) else given
 
 
 # Paths
@@ -171,6 +185,9 @@ class _Path:
     def measure(cls, path: "str | os.PathLike[Any]", name: str) -> "_Path":
         with _descriptor(path, name) as descriptor:
             stamp = _stamp(descriptor)
+            with _trouble_named(name):
+                if not stamp[2] and os.read(descriptor, 1):
+                    raise SourceError(f"{name} has content, but the system tells no size: read it and give the bytes")
         return cls(path, name, stamp[2], stamp)
 
     @contextmanager

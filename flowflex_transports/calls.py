@@ -188,8 +188,8 @@ def source_failure(request: Request, error: SourceError, *, sent: bool) -> Failu
 
 
 def log_outcome(request: Request, outcome: Outcome, seconds: float) -> None:
-    """Log what came of a request: neither query nor headers nor bodies, nor a message that is not ours."""
-    place = request.url.partition("?")[0]
+    """Log what came of a request: no upload URL, no headers, no bodies, no message that is not ours."""
+    place = request.place
     if isinstance(outcome, Response):
         log.debug("%s %s: status %d after %.3f s", request.method, place, outcome.status, seconds)
     else:

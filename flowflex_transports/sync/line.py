@@ -242,6 +242,11 @@ class Line:
                 self._socket.close()
                 self._socket = None
 
+    def __del__(self) -> None:
+        """Close the socket of a line that nobody has closed, without the warning that a socket would give."""
+        if self._socket is not None:
+            self._socket.close()
+
     def let_go(self) -> None:
         """Close the descriptor that a forked process inherited, saying nothing to the peer, which is not ours."""
         inherited, self._socket = self._socket, None

@@ -1,5 +1,6 @@
 """`send_many`: sends events from any iterable, some at the same time, and tells what came of each as it ends."""
 
+import _thread
 import contextvars
 import threading
 from collections.abc import Callable, Generator, Iterable
@@ -46,7 +47,10 @@ def send_many(prepare: Prepare, events: Iterable[Event], concurrency: int) -> Ge
             else:
                 workers.start(index, event, operation, run)
     finally:
-        workers.end()
+        try:
+            workers.end()
+        finally:
+            workers.end()  # Ctrl-C may have struck the first
     if failure is not None:
         raise failure
 
@@ -57,30 +61,46 @@ class _Workers:
     def __init__(self) -> None:
         self.busy: dict[int, Run] = {}
         self._jobs: SimpleQueue[tuple[int, Event, SendEvent, Run, contextvars.Context] | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[SendOutcome] = SimpleQueue()
+        self._outcomes: SimpleQueue[SendOutcome | BaseException] = SimpleQueue()
+        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._ended = False
 
     def start(self, index: int, event: Event, operation: SendEvent, run: Run) -> None:
         self.busy[index] = run
         self._jobs.put((index, event, operation, run, contextvars.copy_context()))
         if len(self._threads) < len(self.busy):
-            thread = threading.Thread(target=self._work, name="flowflex-send", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            _thread.start_new_thread(self._hire, ())
 
     def next_outcome(self) -> SendOutcome:
         outcome = self._outcomes.get()
+        if isinstance(outcome, BaseException):
+            raise outcome
         del self.busy[outcome.index]
         return outcome
 
     def end(self) -> None:
         """Stop every run that is under way, and every thread."""
+        with self._lock:
+            self._ended = True
         for _ in self._threads:
             self._jobs.put(None)
         for run in self.busy.values():
             run.stop()
         for thread in self._threads:
             thread.join()
+
+    def _hire(self) -> None:
+        """Start a thread that is wanted, in one that Ctrl-C does not strike; those listed have started."""
+        with self._lock:
+            if not self._ended and len(self._threads) < len(self.busy):
+                thread = threading.Thread(target=self._work, name="flowflex-send", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    self._outcomes.put(error)
+                else:
+                    self._threads.append(thread)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
@@ -92,4 +112,7 @@ class _Workers:
                 result = operation.result()
             except Exception as error:
                 problem = error
+            except BaseException as error:
+                return self._outcomes.put(error)  # not the outcome of an event: it ends the whole
             self._outcomes.put(SendOutcome(index, event, result, problem))
+        return None

@@ -59,7 +59,8 @@ class Pool:
     def abandon(self, request: Request) -> None:
         """End the exchange of `request`, if it is under way."""
         with self._lock:
-            connection = self._in_use.get(id(request))
+            # Not kept here: whoever performed it may have been struck before giving it back.
+            connection = self._in_use.pop(id(request), None)
         if connection is not None:
             connection.line.abandon()
 

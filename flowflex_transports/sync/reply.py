@@ -1,8 +1,8 @@
 """The strict reader of replies: what could be read in two ways is not read at all (RFC 9112).
 
 `http.client` is not asked: it lets pass a head that hides half of its lines, chunks of a negative size, and the like,
-any of which can make a success of what is none. What is let pass here is what h11 lets pass, folded lines aside, so
-that both transports agree.
+any of which can make a success of what is none. What is let pass here is what h11 lets pass, so that both transports
+agree.
 """
 
 import re
@@ -100,8 +100,15 @@ def _lines_to_blank(line: Line) -> Iterator[bytes]:
 
 
 def _fields(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
+    fields: list[bytearray] = []
     for text in lines:
-        parts = _FIELD.fullmatch(text)
+        if text[:1] in (b" ", b"\t") and fields:
+            # Folded, as servers of old wrote long values (RFC 9112, section 5.2): one blank stands for the fold.
+            fields[-1] += b" " + text.strip(b" \t")
+        else:
+            fields.append(bytearray(text))
+    for field in fields:
+        parts = _FIELD.fullmatch(field)
         if parts is None:
             raise _not_http()
         yield parts[1].decode("ascii"), parts[2].strip(b" \t").decode("latin-1")

@@ -4,13 +4,19 @@ The thread that calls is the first worker. Only where an operation wants more at
 it, as many as there are requests, within a bound for the whole client. All workers do the same: take a request,
 perform it without the lock, and with the lock advance the operation by its outcome. A worker with nothing to perform
 waits for the operation's next timer.
+
+Ctrl-C can strike the main thread between any two steps of Python code. It finds no lock held that is not given back,
+because only locks are used whose `with` is one step: those of `threading.Condition` and `Thread.start` are not.
 """
 
+import _thread
 import contextvars
 import dataclasses
 import threading
 import time
 from collections import deque
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from flowflex_core import FlowFlexError, Operation, Outcome, Request
 from flowflex_transports.bodies import SourceError, Sources
@@ -18,7 +24,7 @@ from flowflex_transports.calls import Clock, Progress, WatchedSource, log_outcom
 from flowflex_transports.protocols import Transport
 
 # How often a request is abandoned again that its transport may not have taken up yet.
-_AGAIN_SECONDS = 0.01
+_AGAIN_SECONDS = 0.005
 
 
 class Run:
@@ -53,10 +59,13 @@ class Run:
         self._deadline_seconds = deadline_seconds
         self._spare = spare
         self._context = contextvars.copy_context()
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changes: SimpleQueue[None] = SimpleQueue()  # one for each worker that waits
+        self._waiting = 0
         self._ready: deque[Request] = deque()
         self._in_flight: dict[int, Request] = {}  # by the thread that performs it
         self._helpers: list[threading.Thread] = []
+        self._coming = 0
         self._due: float | None = None
         self._end: float | None = None
         self._ended = False
@@ -69,16 +78,17 @@ class Run:
         the caller raised; that exception is raised here.
         """
         try:
-            with self._changed:
-                if self._deadline_seconds is not None:
-                    self._end = self._clock.now() + self._deadline_seconds
-                if not self._ended:
-                    self._advance()
-            self._work()
+            try:
+                with self._lock:
+                    if self._deadline_seconds is not None:
+                        self._end = self._clock.now() + self._deadline_seconds
+                    if not self._ended:
+                        self._advance()
+                self._work()
+            finally:
+                self._finish()
         finally:
-            self._end_all(None)
-            for helper in self._helpers:
-                helper.join()
+            self._finish()  # Ctrl-C may have struck the first
         if self._error is not None:
             raise self._error
 
@@ -93,23 +103,33 @@ class Run:
         except BaseException as error:
             self._end_all(error)
 
+    def _finish(self) -> None:
+        self._end_all(None)
+        for helper in self._helpers:
+            helper.join()
+
     def _next(self) -> Request | None:
         """Wait for a request to perform, and take it; None where the run has ended."""
-        with self._changed:
-            while not self._ended:
+        while True:
+            with self._lock:
+                if self._ended:
+                    self._changes.put(None)  # for the next to know
+                    return None
                 now = self._clock.now()
                 if self._due is not None and now >= self._due:
                     self._advance()
-                elif self._ready:
+                    continue
+                if self._ready:
                     request = self._ready.popleft()
                     if self._end is not None and request.total > self._end - now:
                         # It waited for a worker; the deadline has not.
                         request = dataclasses.replace(request, total=self._end - now)
                     self._in_flight[threading.get_ident()] = request
                     return request
-                else:
-                    self._changed.wait(None if self._due is None else self._due - now)
-            return None
+                patience = None if self._due is None else self._due - now
+                self._waiting += 1
+            with suppress(Empty):
+                self._changes.get(timeout=patience)
 
     def _perform(self, request: Request) -> Outcome:
         start = time.monotonic()
@@ -128,11 +148,10 @@ class Run:
         return outcome
 
     def _landed(self, outcome: Outcome) -> None:
-        with self._changed:
+        with self._lock:
             del self._in_flight[threading.get_ident()]
             if not self._ended:
                 self._advance(outcome)
-            self._changed.notify_all()
 
     def _advance(self, *outcomes: Outcome) -> None:
         now = self._clock.now()
@@ -140,16 +159,29 @@ class Run:
         self._due = None if turn.wait is None else now + turn.wait
         self._ready.extend(turn.requests)
         self._ended = self._ended or turn.done
-        while len(self._ready) > self._workers_at_hand() and self._spare.acquire(blocking=False):
-            context = self._context.copy()
-            helper = threading.Thread(target=context.run, args=(self._help,), name="flowflex-upload", daemon=True)
-            helper.start()
-            self._helpers.append(helper)
-        self._changed.notify_all()
+        for _ in range(self._waiting):
+            self._changes.put(None)
+        self._waiting = 0
+        wanted = len(self._ready) - (1 + self._coming + len(self._helpers) - len(self._in_flight))
+        if wanted > 0:
+            self._coming += wanted
+            with suppress(RuntimeError):  # no thread is to be had: the workers that there are do everything
+                _thread.start_new_thread(self._hire, (wanted,))
 
-    def _workers_at_hand(self) -> int:
-        """Count the workers that wait, or are about to take their next request."""
-        return 1 + len(self._helpers) - len(self._in_flight)
+    def _hire(self, wanted: int) -> None:
+        """Start helpers, in a thread that Ctrl-C does not strike; those that are listed have started."""
+        with self._lock, suppress(RuntimeError):
+            self._coming -= wanted
+            while wanted and not self._ended and self._spare.acquire(blocking=False):
+                context = self._context.copy()
+                helper = threading.Thread(target=context.run, args=(self._help,), name="flowflex-upload", daemon=True)
+                try:
+                    helper.start()
+                except RuntimeError:
+                    self._spare.release()
+                    raise
+                self._helpers.append(helper)
+                wanted -= 1
 
     def _help(self) -> None:
         try:
@@ -160,16 +192,22 @@ class Run:
 
     def _end_all(self, error: BaseException | None) -> None:
         """End the run, for `error` where it is the first, and abandon what is in flight until it has landed."""
-        abandon = getattr(self._transport, "abandon", None)
-        with self._changed:
-            # Ctrl-C can strike between any two steps, also after this very thread took a request.
-            self._in_flight.pop(threading.get_ident(), None)
+        abandon = getattr(self._transport, "abandon", _wait_for_it)
+        with self._lock:
             self._ended = True
             self._error = self._error or error
-            self._changed.notify_all()
-            while self._in_flight:
+            self._changes.put(None)
+        me = threading.get_ident()
+        if me in self._in_flight:
+            # Something took this very thread away from it, perhaps before its connection was given back.
+            abandon(self._in_flight[me])
+            del self._in_flight[me]
+        while left := list(self._in_flight.values()):
+            for request in left:
                 # The transport may not have taken a request up yet when it is first told to abandon it.
-                for request in self._in_flight.values():
-                    if abandon is not None:
-                        abandon(request)
-                self._changed.wait(_AGAIN_SECONDS)
+                abandon(request)
+            time.sleep(_AGAIN_SECONDS)
+
+
+def _wait_for_it(request: Request) -> None:
+    """Do nothing: a transport that cannot abandon a request ends it within the request's own bounds."""

@@ -43,7 +43,7 @@ def test_only_what_was_issued_is_in_flight():
 
 
 def test_only_what_is_in_flight_has_an_outcome():
-    """Signs that an outcome gives are met in flight alone; what is only due is issued, or renewed or refused for its age."""
+    """Signs of an outcome are met in flight alone; what is only due is issued, or renewed or refused for its age."""
     due = {(state, sign) for (state, sign) in TRANSITIONS if state not in IN_FLIGHT and sign != "issued"}
     assert due == {("put due", "renew"), ("event due", "refused")}
 

@@ -370,6 +370,23 @@ def test_a_file_that_may_not_be_read_is_refused(path, monkeypatch):
         measured(path)
 
 
+@pytest.mark.parametrize("nameless", ["path", "file object"])
+def test_a_source_that_cannot_tell_its_name_is_refused(nameless):
+    """Whatever it raises is trouble with the file."""
+
+    class Nameless(os.PathLike[str]):
+        def __fspath__(self):
+            raise RuntimeError("no name")
+
+    class Handle(io.BytesIO):
+        @property
+        def name(self):
+            raise RuntimeError("no name")
+
+    with pytest.raises(FlowFlexUploadError, match=r"invoice: cannot read the .* given: no name"):
+        measured(Nameless() if nameless == "path" else Handle(b"x"))
+
+
 def test_all_files_are_measured_before_the_first_is_refused(tmp_path):
     """The error names the first file, and holds every one that cannot be sent."""
     files = {file(tmp_path / f"{name}.pdf"): name for name in "abc"}
@@ -404,6 +421,24 @@ def test_a_declared_size_must_be_the_measured_one(path, kind):
     with pytest.raises(FlowFlexUploadError, match=rf"has {len(CONTENT)} bytes, but size=7 was given"):
         measured(source, size=7)
     assert measured(source, size=len(CONTENT))
+
+
+def test_a_file_that_was_not_measured_is_measured_when_it_is_opened(path):
+    """A resumed send may store a file anew that it had stored before; limit and known size hold then as well."""
+    for limit, size, words in ((10**9, len(CONTENT), None), (100, None, "over the limit"), (10**9, 3, "size=3")):
+        ref = file(path, size=size)
+        sources = Sources.measure({}, max_file_bytes=limit)
+        if words is None:
+            assert [read(sources, ref) for _ in range(2)] == [CONTENT] * 2
+            continue
+        with pytest.raises(SourceError, match=words), sources.open(ref):
+            pass
+
+
+def test_a_file_without_a_size_that_has_content_is_refused():
+    """The system makes up some files as they are read."""
+    with pytest.raises(FlowFlexUploadError, match=r"invoice: '/proc/version' has content.* give the bytes"):
+        measured("/proc/version")
 
 
 def test_a_size_known_from_an_earlier_run_must_be_the_measured_one(path):
@@ -483,6 +518,18 @@ def test_a_file_object_without_a_file_is_watched_by_its_length(change):
     handle.seek(0)
     with pytest.raises(SourceError, match="while it was sent"):
         read(sources, ref)
+
+
+def test_a_file_object_that_gives_more_than_it_was_asked_for_is_an_error():
+    """A body longer than its Content-Length would be read as the next request."""
+
+    class Generous(io.BytesIO):
+        def read(self, size=-1, /):
+            return super().read(size) + (b"GET / HTTP/1.1" if size > 1 else b"")
+
+    sources, ref = measured(Generous(b"x" * 100))
+    with pytest.raises(SourceError, match="more bytes than it was asked for"), sources.open(ref) as source:
+        list(source.chunks())
 
 
 def test_a_bytearray_that_changes_its_size_is_an_error():

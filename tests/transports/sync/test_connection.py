@@ -134,16 +134,16 @@ def test_an_early_refusal_is_read_while_the_upload_stalls(transport, tls_transpo
     assert (outcome.status, outcome.body, outcome.early) == (413, b"big", True)
 
 
-@pytest.mark.parametrize("body", [b"x" * 5_000_000, Chunks(*[b"x" * 50_000] * 100)])
+@pytest.mark.parametrize("body", [b"x" * 20_000_000, Chunks(*[b"x" * 65_536] * 300)])
 def test_a_reply_before_the_request_was_sent_whole_is_marked_early(transport, body):
     """Whatever its status: what it means is not for a transport to say."""
 
     def script(wire: Wire) -> None:
         wire.read_head()
         wire.send(OK)
-        wire.wait_for_end()
+        wire.hold()
 
-    with ScriptedServer(script) as server:
+    with ScriptedServer(script, receive_buffer=4096) as server:
         outcome = transport.perform(request(server.url(), method="PUT"), body)
     assert (outcome.status, outcome.early) == (200, True)
 

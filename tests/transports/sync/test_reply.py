@@ -50,6 +50,7 @@ CUT_OFF = [
 ]
 
 NOT_HTTP = [
+    b"HTTP/1.1 200 OK\r\n X: folded before any\r\nContent-Length: 2\r\n\r\nok",
     b"SSH-2.0-OpenSSH_9.6\r\n",
     b"\r\nHTTP/1.1 200 OK\r\n\r\n",
     b"HTTP/1.1 abc OK\r\n\r\n",
@@ -104,7 +105,6 @@ NOT_HTTP = [
 REFUSED_HERE_ALONE = [
     b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/0.9 200 OK\r\nContent-Length: 2\r\n\r\nok",
-    b"HTTP/1.1 200 OK\r\nX: folded\r\n line\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     CHUNKED + b"2;bare\rreturn\r\nok\r\n0\r\n\r\n",
     b"HTTP/1.1 102 Processing\r\n\r\n" * 33 + OK,
@@ -180,6 +180,13 @@ def test_a_reply_that_is_cut_off_is_a_connection_failure(transport, reply):
     assert isinstance(outcome, Failure), outcome
     assert (outcome.kind, outcome.sent) == ("connection", True)
     assert by_h11(reply) is None
+
+
+def test_a_folded_header_is_one_line(transport):
+    """A value over several lines, as servers of old wrote it, is put together with a blank for each fold."""
+    reply = b"HTTP/1.1 200 OK\r\nX: folded\r\n  over\r\n\tlines\r\nContent-Length: 2\r\n\r\nok"
+    response = after(transport, reply)
+    assert (response.headers[0], response.body) == (("X", "folded over lines"), b"ok")
 
 
 def test_headers_are_handed_over_as_they_came(transport):
