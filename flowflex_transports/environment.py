@@ -103,6 +103,9 @@ class Proxies:
                 if scheme in ("http", "https")
             }
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise FlowFlexConfigError("proxies may hold a password and are not pickled: read them anew where they are used")
+
     def for_address(self, address: Address) -> Proxy | None:
         """Return the proxy that leads to `address`, or None where the way is direct.
 

@@ -218,9 +218,9 @@ class Line:
         return not data or _is_final(self._received)
 
     def is_quiet(self) -> bool:
-        """Return whether the peer has neither closed the line nor said anything unasked."""
+        """Return whether the line is open, and the peer has neither closed it nor said anything unasked."""
         try:
-            return not self._received and not self._hears_reply() and not self._received
+            return bool(self._socket) and not self._received and not self._hears_reply() and not self._received
         except OSError:
             return False
 

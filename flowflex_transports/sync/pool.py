@@ -18,7 +18,7 @@ class Pool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._idle: list[tuple[Origin, Connection]] = []
-        self._in_use: dict[int, Connection] = {}
+        self._in_use: dict[int, tuple[int, Connection]] = {}  # with the thread that uses it
         self._closed = False
 
     def take(self, request: Request, origin: Origin) -> Connection | None:
@@ -29,7 +29,7 @@ class Pool:
                 if found is None:
                     return None
                 connection = self._idle.pop(found)[1]
-                self._in_use[id(request)] = connection
+                self._in_use[id(request)] = (threading.get_ident(), connection)
             if time.monotonic() - connection.idle_since < _LONGEST_IDLE_SECONDS and connection.line.is_quiet():
                 return connection
             self.end(request, connection)
@@ -37,14 +37,14 @@ class Pool:
     def lend(self, request: Request, connection: Connection) -> None:
         """Note that a new connection serves `request`."""
         with self._lock:
-            self._in_use[id(request)] = connection
+            self._in_use[id(request)] = (threading.get_ident(), connection)
 
     def give_back(self, request: Request, origin: Origin, connection: Connection) -> None:
         """Keep a connection for the next request, and close the oldest where there are too many."""
         connection.idle_since = time.monotonic()
         with self._lock:
-            self._in_use.pop(id(request), None)
             self._idle.append((origin, connection))
+            self._in_use.pop(id(request), None)
             surplus = self._idle if self._closed else self._idle[:-_MOST_IDLE]
             self._idle = [] if self._closed else self._idle[-_MOST_IDLE:]
         for _, oldest in surplus:
@@ -52,16 +52,19 @@ class Pool:
 
     def end(self, request: Request, connection: Connection) -> None:
         """Close a connection that is of no more use."""
+        connection.hang_up()
         with self._lock:
             self._in_use.pop(id(request), None)
-        connection.hang_up()
 
     def abandon(self, request: Request) -> None:
-        """End the exchange of `request`, if it is under way."""
+        """End the exchange of `request`, if it is under way, or was until something struck the thread that asks."""
         with self._lock:
-            # Not kept here: whoever performed it may have been struck before giving it back.
-            connection = self._in_use.pop(id(request), None)
-        if connection is not None:
+            user, connection = self._in_use.pop(id(request), (0, None))
+        if connection is None:
+            return
+        if user == threading.get_ident():
+            connection.hang_up()
+        else:
             connection.line.abandon()
 
     def close(self) -> None:
@@ -74,5 +77,5 @@ class Pool:
 
     def let_go(self) -> None:
         """Close the descriptors of connections that belong to the parent of this process; takes no lock."""
-        for connection in [*self._in_use.values(), *(connection for _, connection in self._idle)]:
+        for _, connection in [*self._in_use.values(), *self._idle]:
             connection.line.let_go()

@@ -3,8 +3,10 @@
 The session's adapters, proxies and TLS settings are its own. What it would add to a request is taken off again:
 its cookies, its headers, its authentication, and that of a netrc file. Redirects are not followed.
 
-Two bounds are looser than those of `Urllib3Transport`, for want of a way to reach the socket: `request.total` is
-looked at only between two pieces of a reply, and a percent-encoded URL may have its hex digits put in upper case.
+Some bounds are looser than those of `Urllib3Transport`, for want of a way to reach the socket: `request.total` is
+looked at only between two pieces of a reply, Ctrl-C waits for the uploads that are under way, a percent-encoded URL may
+have its hex digits put in upper case, a reply that is cut in its head may be read as whole, and urllib3's own debug
+logging shows upload URLs.
 """
 
 import time
@@ -74,7 +76,7 @@ class SessionTransport:
         except Exception as error:
             if stream is not None and stream.error is not None:
                 raise stream.error from None
-            return _failure(request, error)
+            return _failure(request, error, repeats=_repeats(self._session, request.url))
         return Response(
             request.id, reply.status_code, tuple(reply.headers.items()), bytes(content[: MAX_REPLY_BYTES + 1])
         )
@@ -115,13 +117,20 @@ class _Stream:
             raise
 
 
-def _failure(request: Request, error: Exception) -> Failure:
+def _repeats(session: Any, url: str) -> bool:
+    """Whether the session repeats requests by itself: then a failure tells of its last try alone."""
+    adapter_for = getattr(session, "get_adapter", None)
+    retries = getattr(adapter_for(url), "max_retries", 0) if callable(adapter_for) else 0
+    return getattr(retries, "total", retries) not in (0, False)
+
+
+def _failure(request: Request, error: Exception, *, repeats: bool) -> Failure:
     """Tell what an exception means by its class, and those of the exceptions that it wraps, the innermost first."""
     for cause in reversed(_unwrapped(error)):
         names = [cls.__name__ for cls in type(cause).__mro__]
         for name, kind, words, sent in _TROUBLES:
             if name in names:
-                return Failure(request.id, kind, words, sent)
+                return Failure(request.id, kind, words, sent or repeats)
     raise error
 
 

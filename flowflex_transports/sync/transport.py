@@ -2,8 +2,9 @@
 
 import os
 import ssl
+from typing import Any
 
-from flowflex_core import Failure, Request, Response
+from flowflex_core import Failure, FlowFlexConfigError, Request, Response
 from flowflex_core.address import AddressError
 from flowflex_transports.environment import Proxies, tls_context
 from flowflex_transports.process import PerProcess
@@ -68,6 +69,9 @@ class Urllib3Transport:
                     pool.give_back(request, route.origin, connection)
                 else:
                     pool.end(request, connection)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise FlowFlexConfigError("a transport holds connections and a proxy's password: make it anew in each process")
 
     def abandon(self, request: Request) -> None:
         """Make `perform` of this very request end at once, from another thread. Name resolution is not ended."""

@@ -4,6 +4,7 @@ import ssl
 import pytest
 import requests
 import trustme
+from requests.adapters import HTTPAdapter
 
 from flowflex_core import MAX_REPLY_BYTES, Failure, Request, Response
 from flowflex_testing import contract
@@ -181,3 +182,16 @@ def test_a_session_keeps_the_semantic_part_of_the_contract():
     contract.check_semantics(contract.SemanticsSubject(make=make, live=True, asynchronous=None))
     for session in sessions:
         session.close()
+
+
+@pytest.mark.parametrize(("retries", "sent"), [(0, False), (1, True)])
+def test_a_session_that_repeats_by_itself_leaves_a_doubt(retries, sent):
+    """Where the session tried more than once, that its last try was refused says nothing of those before."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with requests.Session() as session:
+        session.mount("http://", HTTPAdapter(max_retries=retries))
+        request = Request("event/1", "POST", f"http://127.0.0.1:{port}/", {}, b"{}", 5.0, 5.0)
+        outcome = SessionTransport(session).perform(request, b"{}")
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.sent) == ("connection", sent)

@@ -1,4 +1,5 @@
 import os
+import pickle
 import socket
 import ssl
 import subprocess
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from flowflex_core import Failure, Response
+from flowflex_core import Failure, FlowFlexConfigError, Response
+from flowflex_transports.environment import Proxies
 from flowflex_transports.sync.transport import Urllib3Transport
 from tests.support.attempts import Chunks, request
 from tests.support.scripted import ScriptedServer, Wire, answering
@@ -231,3 +233,10 @@ def test_logs_of_the_libraries_beneath_hold_no_presigned_url(transport, caplog):
     with ScriptedServer(answering(odd)) as server:
         transport.perform(request(server.url("/x?sig=secret"), method="PUT"), b"")
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("make", [Urllib3Transport, lambda proxy: Proxies(proxy)])
+def test_a_proxys_password_is_not_pickled(make):
+    """Neither a transport nor what it knows of proxies can be pickled: a password may be in it."""
+    with pytest.raises(FlowFlexConfigError, match="anew"):
+        pickle.dumps(make(proxy="http://me:PASSWORD@127.0.0.1:1"))
