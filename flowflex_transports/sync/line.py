@@ -96,16 +96,16 @@ class Line:
             family, kind, protocol, _, address = addresses[-left]
             try:
                 # One silent address must leave time for the others.
-                return self._connect(socket.socket(family, kind, protocol), address, share=left)
+                return self._connect(family, kind, protocol, address, share=left)
             except (OSError, Trouble) as error:
                 self.hang_up()
                 left -= 1
                 if not left:
                     raise Trouble.of(error) if isinstance(error, OSError) else error from None
 
-    def _connect(self, sock: socket.socket, address: Any, share: int) -> None:
+    def _connect(self, family: int, kind: int, protocol: int, address: Any, share: int) -> None:
         with self._lock:
-            self._socket = sock
+            sock = self._socket = socket.socket(family, kind, protocol)
         sock.setblocking(False)
         # Head and body leave in packets of their own, which Nagle's algorithm would hold back.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -89,8 +89,12 @@ class Run:
                 self._finish()
         finally:
             self._finish()  # Ctrl-C may have struck the first
-        if self._error is not None:
-            raise self._error
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # else this frame and the exception would keep each other, and all that they hold
 
     def stop(self) -> None:
         """End the run from another thread; `to_end` raises."""

@@ -334,10 +334,9 @@ def test_both_clients_have_the_same_methods():
     assert methods(FlowFlex) == methods(flowflex_transports.AsyncFlowFlex)
 
 
-def python(code, *arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, *arguments], capture_output=True, text=True, timeout=60, **options
-    )
+def python(code, *arguments, warnings="ignore", **options):
+    command = [sys.executable, "-W", warnings, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
 
 
 def test_a_missing_extra_is_told_in_one_sentence():
@@ -475,6 +474,78 @@ def test_ctrl_c_frees_the_caller_at_once(files, many, stuck):
         assert freed < 0.2
         assert threads == []
         assert sockets == []
+
+
+STRUCK_ANYWHERE = """
+import json, os, random, sys, threading
+from flowflex_transports import Event, FlowFlex, file
+
+options, many = json.loads(sys.argv[1])
+
+def send(client):
+    payload = {"f": [file(b"x" * 1000, filename=f"{number}.txt") for number in range(3)]}
+    if many:
+        list(client.send_many([Event("e", payload)] * 3, concurrency=2))
+    else:
+        client.send_event("e", payload=payload)
+
+def sockets():
+    paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    return [path for path in paths if os.path.lexists(path) and os.readlink(path).startswith("socket:")]
+
+def struck(at):
+    # Where Python looks for signals: on entering a function, and after a call of one written in C.
+    steps, place = 0, None
+    def step(frame, event, _):
+        nonlocal steps, place
+        if event in ("call", "c_return"):
+            steps += 1
+            if steps == at:
+                place = f"{frame.f_code.co_filename}:{frame.f_lineno} {event}"
+                raise KeyboardInterrupt
+    client = FlowFlex(**options, max_parallel_uploads=3)
+    sys.setprofile(step)
+    try:
+        send(client)
+    except KeyboardInterrupt:
+        pass
+    sys.setprofile(None)
+    threads = threading.enumerate()[1:]
+    client.close()
+    assert not threads and not sockets(), (at, place, threads, sockets())
+    return steps
+
+steps = struck(at=None)
+chosen = random.Random(20)
+for _ in range(150):
+    struck(at=chosen.randrange(1, steps))
+"""
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_ctrl_c_at_any_step_neither_hangs_nor_leaves_anything(fake, many):
+    """Whatever the main thread is about: no thread is left, and no socket once the client is closed."""
+    shown = python(STRUCK_ANYWHERE, json.dumps([fake.client_options, many]))
+    assert shown.returncode == 0, shown.stderr
+
+
+DROPPED = """
+import gc, json, sys
+from flowflex_transports import FlowFlex, file
+for in_a_cycle in (False, True):
+    client = FlowFlex(**json.loads(sys.argv[1]))
+    client.send_event("e", payload={"f": [file(b"x", filename=f"{number}.txt") for number in range(3)]})
+    if in_a_cycle:
+        client.itself = client
+    del client
+    gc.collect()
+"""
+
+
+def test_a_client_that_is_dropped_unclosed_closes_its_sockets_without_a_word(fake):
+    """As the vendor's, which has no close: no ResourceWarning, alone or in a cycle."""
+    shown = python(DROPPED, json.dumps(fake.client_options), warnings="always")
+    assert (shown.returncode, shown.stderr) == (0, "")
 
 
 MEMORY = """
