@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from urllib3.util import wait
 from flowflex_core import FailureKind
 
 T = TypeVar("T")
+S = TypeVar("S", bound=socket.socket)
 
 _RECEIVE_BYTES = 65_536
 # poll() takes no more than 24 days.
@@ -105,7 +107,7 @@ class Line:
 
     def _connect(self, family: int, kind: int, protocol: int, address: Any, share: int) -> None:
         with self._lock:
-            sock = self._socket = socket.socket(family, kind, protocol)
+            sock = self._hold(socket.socket(family, kind, protocol))
         sock.setblocking(False)
         # Head and body leave in packets of their own, which Nagle's algorithm would hold back.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -121,12 +123,13 @@ class Line:
         """Shake hands with `host`, whose certificate names it without brackets or a final dot."""
         try:
             with self._lock:
-                secured = context.wrap_socket(
-                    self._open_socket(),
-                    server_hostname=host.strip("[]").removesuffix("."),
-                    do_handshake_on_connect=False,
+                secured = self._hold(
+                    context.wrap_socket(
+                        self._open_socket(),
+                        server_hostname=host.strip("[]").removesuffix("."),
+                        do_handshake_on_connect=False,
+                    )
                 )
-                self._socket = secured
             self._patiently(secured.do_handshake)
         except OSError as error:
             raise Trouble.of(error) from None
@@ -242,16 +245,18 @@ class Line:
                 self._socket.close()
                 self._socket = None
 
-    def __del__(self) -> None:
-        """Close the socket of a line that nobody has closed, without the warning that a socket would give."""
-        if self._socket is not None:
-            self._socket.close()
-
     def let_go(self) -> None:
         """Close the descriptor that a forked process inherited, saying nothing to the peer, which is not ours."""
         inherited, self._socket = self._socket, None
         if inherited is not None:
             os.close(inherited.detach())
+
+    def _hold(self, sock: S) -> S:
+        """Take `sock` for the line's own, to be closed with it, also where nobody hangs up."""
+        self._socket = sock
+        # Not in __del__: within a cycle, that of the socket may come first, and warns.
+        weakref.finalize(self, sock.close).atexit = False
+        return sock
 
     # Waiting
 
