@@ -4,6 +4,10 @@ A source is a path, bytes, or a binary file object, which is read from where it 
 closed. A stream that can be read only once is kept in a temporary file, so that a second attempt, and a second
 send, find its bytes again. Memory does not grow with the size of a file.
 
+Two bounds to that. What changes in memory, such as a `bytearray` or `BytesIO`, is noticed by its size alone; a file on
+disk, also one behind a file object, by its time stamp too. And a `read` of a file object that blocks, as on a dead
+network mount, is waited for: no deadline, cancellation or Ctrl-C is sure to end it.
+
 Everything here may be called from any thread, and blocks: an asynchronous driver calls it in worker threads.
 """
 

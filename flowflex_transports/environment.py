@@ -80,6 +80,9 @@ class Proxy:
         token = base64.b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
         return cls(address.host, address.port, f"Basic {token}" if at else None)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise FlowFlexConfigError("a proxy may hold a password and is not pickled: read it anew where it is used")
+
 
 class Proxies:
     """Which proxy leads where, read once.
@@ -93,13 +96,14 @@ class Proxies:
 
     def __init__(self, proxy: str | None = None, *, trust_environment: bool = True) -> None:
         self._one = None if proxy is None else Proxy.parse(proxy, "proxy")
-        self._environment: Mapping[str, str] = {}
+        self._bypassed: Mapping[str, str] = {}
         self._by_scheme: dict[str, Proxy] = {}
         if self._one is None and trust_environment:
-            self._environment = getproxies_environment()
+            environment = getproxies_environment()
+            self._bypassed = {"no": environment.get("no", "")}
             self._by_scheme = {
                 scheme: Proxy.parse(url, f"{scheme.upper()}_PROXY")
-                for scheme, url in self._environment.items()
+                for scheme, url in environment.items()
                 if scheme in ("http", "https")
             }
 
@@ -118,7 +122,7 @@ class Proxies:
         if proxy is None or address.is_loopback:
             return None
         place = f"{address.host}:{address.port}"
-        return None if _is_bypassed(place, self._environment) else proxy
+        return None if _is_bypassed(place, self._bypassed) else proxy
 
 
 def tls_context(ssl_context: ssl.SSLContext | None, ca_file: "str | os.PathLike[str] | None") -> ssl.SSLContext:

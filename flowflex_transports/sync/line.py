@@ -128,6 +128,8 @@ class Line:
                         self._open_socket(),
                         server_hostname=host.strip("[]").removesuffix("."),
                         do_handshake_on_connect=False,
+                        # A stream that ends without TLS's goodbye may have been cut by anybody on the way.
+                        suppress_ragged_eofs=False,
                     )
                 )
             self._patiently(secured.do_handshake)

@@ -5,8 +5,8 @@ its cookies, its headers, its authentication, and that of a netrc file. Redirect
 
 Some bounds are looser than those of `Urllib3Transport`, for want of a way to reach the socket: `request.total` is
 looked at only between two pieces of a reply, Ctrl-C waits for the uploads that are under way, a percent-encoded URL may
-have its hex digits put in upper case, a reply that is cut in its head may be read as whole, and urllib3's own debug
-logging shows upload URLs.
+have its hex digits put in upper case, a reply that is cut in its head may be read as whole, and urllib3's own logging,
+its warnings included, shows upload URLs.
 """
 
 import time

@@ -110,6 +110,12 @@ class Wire:
         with suppress(OSError):
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
+    def say_goodbye(self) -> None:
+        """End TLS in good order; the client need not answer."""
+        assert isinstance(self._socket, ssl.SSLSocket)
+        with suppress(OSError):
+            self._socket.unwrap()
+
     def half_close(self) -> None:
         """End sending, and go on reading."""
         self._socket.shutdown(socket.SHUT_WR)

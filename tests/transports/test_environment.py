@@ -215,6 +215,22 @@ def test_a_context_and_a_file_are_one_too_many(tmp_path):
         tls_context(ssl.create_default_context(), tmp_path)
 
 
+def test_a_password_in_the_environment_is_kept_in_no_clear_text(monkeypatch):
+    """Of the variables themselves only NO_PROXY is kept."""
+    monkeypatch.setenv("https_proxy", "http://me:PASSWORD@proxy.test:1")
+    monkeypatch.setenv("no_proxy", "internal.test")
+    proxies = Proxies()
+    assert "PASSWORD" not in repr(vars(proxies))
+    assert proxies.for_address(parse("https://api.internal.test")) is None
+    assert proxies.for_address(parse("https://api.example.test")) is not None
+
+
+def test_a_proxy_is_not_pickled():
+    """Its password would go along."""
+    with pytest.raises(FlowFlexConfigError, match="anew"):
+        pickle.dumps(Proxy.parse("http://me:PASSWORD@proxy.test:1", "proxy"))
+
+
 def test_errors_of_the_environment_pickle():
     """Like every error of this library."""
     with pytest.raises(FlowFlexConfigError) as caught:

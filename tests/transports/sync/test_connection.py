@@ -187,6 +187,41 @@ def test_an_early_refusal_ends_the_connection(transport):
     assert (statuses, server.connections) == ([413, 200], 2)
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_under_tls_a_reply_without_a_length_ends_with_a_goodbye(tls_transport, server_context, is_cut):
+    """Anybody on the way can end a TCP connection; half a reply is not taken for a whole one."""
+
+    def script(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(b"HTTP/1.1 200 OK\r\n\r\nhalf of")
+        if not is_cut:
+            wire.say_goodbye()
+
+    with ScriptedServer(script, tls=server_context) as server:
+        outcome = tls_transport.perform(request(server.url()), b"")
+    if is_cut:
+        assert (outcome.kind, outcome.sent) == ("connection", True)
+    else:
+        assert (outcome.status, outcome.body) == (200, b"half of")
+
+
+def test_under_tls_a_reply_with_a_length_needs_no_goodbye(tls_transport, server_context):
+    """Many a server closes what is idle without one; the next request then goes over a new connection."""
+    closed = threading.Event()
+
+    def script(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(OK)
+        wire.close()
+        closed.set()
+
+    with ScriptedServer(script, tls=server_context) as server:
+        first = tls_transport.perform(request(server.url()), b"")
+        closed.wait(5)
+        second = tls_transport.perform(request(server.url()), b"")
+    assert (first.status, second.status, server.connections) == (200, 200, 2)
+
+
 # Proxies
 
 
