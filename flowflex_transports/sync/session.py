@@ -4,9 +4,9 @@ The session's adapters, proxies and TLS settings are its own. What it would add 
 its cookies, its headers, its authentication, and that of a netrc file. Redirects are not followed.
 
 Some bounds are looser than those of `Urllib3Transport`, for want of a way to reach the socket: `request.total` is
-looked at only between two pieces of a reply, Ctrl-C waits for the uploads that are under way, a percent-encoded URL may
-have its hex digits put in upper case, a reply that is cut in its head may be read as whole, and urllib3's own logging,
-its warnings included, shows upload URLs.
+looked at only between two pieces of a reply, Ctrl-C ends an upload only when its next piece is due, a percent-encoded
+URL may have its hex digits put in upper case, a reply that is cut in its head may be read as whole, and urllib3's own
+logging, its warnings included, shows upload URLs.
 """
 
 import time
@@ -46,6 +46,7 @@ class SessionTransport:
 
     def __init__(self, session: Any) -> None:
         self._session = session
+        self._streams: dict[int, _Stream] = {}
 
     def perform(self, request: Request, body: bytes | Source) -> Response | Failure:
         """Send `request` with `body`, and return what came of it."""
@@ -53,6 +54,8 @@ class SessionTransport:
         patience = min(request.timeout, request.total)
         stream = None if isinstance(body, bytes) or not body.length else _Stream(body)
         try:
+            if stream is not None:
+                self._streams[id(request)] = stream
             reply = self._session.request(
                 request.method,
                 request.url,
@@ -77,9 +80,17 @@ class SessionTransport:
             if stream is not None and stream.error is not None:
                 raise stream.error from None
             return _failure(request, error, repeats=_repeats(self._session, request.url))
+        finally:
+            self._streams.pop(id(request), None)
         return Response(
             request.id, reply.status_code, tuple(reply.headers.items()), bytes(content[: MAX_REPLY_BYTES + 1])
         )
+
+    def abandon(self, request: Request) -> None:
+        """Make `perform` of this very request end before it sends the next piece of a file."""
+        stream = self._streams.get(id(request))
+        if stream is not None:
+            stream.abandoned = True
 
     def close(self) -> None:
         """Do nothing: the session is its giver's."""
@@ -105,16 +116,26 @@ class _Stream:
     def __init__(self, source: Source) -> None:
         self._source = source
         self.error: Exception | None = None
+        self.abandoned = False
 
     def __len__(self) -> int:
         return self._source.length
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            yield from self._source.chunks()
+            for chunk in self._source.chunks():
+                if self.abandoned:
+                    raise _AbandonedError
+                yield chunk
+        except _AbandonedError:
+            raise
         except Exception as error:
             self.error = error
             raise
+
+
+class _AbandonedError(ConnectionError):
+    """Nobody waits for the request any more."""
 
 
 def _repeats(session: Any, url: str) -> bool:

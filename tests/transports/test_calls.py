@@ -195,6 +195,15 @@ def test_outcomes_are_logged_without_secrets(caplog):
     ]
 
 
+def test_no_more_than_the_host_of_an_upload_url_is_logged(caplog):
+    """With some storages its path is a credential too."""
+    caplog.set_level(logging.DEBUG, logger="flowflex")
+    ref = file(b"x", filename="x.pdf")
+    put = Request("1", "PUT", "https://s.example.test/hidden/b?sig=hidden", {}, ref, 1.0, 1.0)
+    log_outcome(put, Failure("1", "tls", "", False), 0.5)
+    assert caplog.messages == ["PUT https://s.example.test: tls failure after 0.500 s, not sent"]
+
+
 def test_without_logging_configured_nothing_is_printed():
     """A library does not write to stderr by itself."""
     code = "from flowflex_transports.calls import log; log.warning('heard')"

@@ -161,6 +161,24 @@ def test_a_session_is_not_closed(session):
         assert session.post(server.url()).status_code == 200
 
 
+def test_an_upload_through_a_session_is_abandoned_at_its_next_piece(session):
+    """Ctrl-C does not wait for the rest of a large file; another request is not touched."""
+    transport = SessionTransport(session)
+
+    def script(wire: Wire) -> None:
+        wire.read_head()
+        wire.wait_for_end()
+
+    with ScriptedServer(script, answering()) as server:
+        sent, other = request(server.url(), method="PUT"), request(server.url(), method="PUT")
+        body = Chunks(b"a", b"b", b"c", between=lambda: transport.abandon(sent))
+        outcome = transport.perform(sent, body)
+        assert isinstance(outcome, Failure)
+        assert (outcome.kind, outcome.sent) == ("connection", True)
+        transport.abandon(sent)
+        assert transport.perform(other, Chunks(b"a", b"b", between=lambda: transport.abandon(sent))).status == 200
+
+
 def test_a_client_sends_through_a_session(session, fake):
     """Uploads and the event alike."""
     sent = []
