@@ -70,7 +70,9 @@ def _without_query(url: re.Match[str]) -> str:
 def secrets_of_url(url: str, token: str | None) -> set[str]:
     """List what of an upload URL nobody else may see: its query, whole, in parts, and decoded; the token."""
     query = url.partition("?")[2]
-    parts = {query, *re.split("[&=]", query), token or ""}
+    fields = [field.partition("=") for field in query.split("&")]
+    # The names of fields are no secrets, and stand in error codes: SignatureDoesNotMatch.
+    parts = {query, token or "", *(value if mark else name for name, mark, value in fields)}
     parts |= {unquote(part) for part in parts}
     # A word of five letters is a name or a number that is no secret, and would be masked in plain sentences.
     return {part for part in parts if len(part) > 5}

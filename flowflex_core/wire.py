@@ -25,6 +25,9 @@ USER_AGENT: Final = f"flowflex-kit/{__version__}"
 MAX_JSON_DETAILS = 65_536
 MAX_TEXT_DETAILS = 2_000
 
+# No storage reads a longer request line; and every later reply is searched for its parts.
+MAX_UPLOAD_URL = 8_000
+
 
 # Requests
 
@@ -119,6 +122,8 @@ def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
         return "the reply has no assetId that could be one"
     if not isinstance(url, str) or not url:
         return "the reply has no uploadUrl"
+    if len(url) > MAX_UPLOAD_URL:
+        return f"its uploadUrl is over {MAX_UPLOAD_URL} characters long"
     if token is not None and not isinstance(token, str):
         return "the reply has a token that is not a string"
     try:
