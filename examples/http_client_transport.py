@@ -37,14 +37,16 @@ class HttpClientTransport:
             # http.client bounds each silence; what bounds the whole is that the plug is pulled.
             plug = Timer(due - time.monotonic(), _pull, (connection.sock,))
             plug.start()
+            early = False
             try:
                 for chunk in (body,) if isinstance(body, bytes) else body.chunks():
                     try:
                         connection.send(chunk)
                     except OSError:  # perhaps the peer has answered early: what it said is here by now
+                        early = True
                         connection.sock.settimeout(0.01)
                         break
-                return _receive(connection, request, due)
+                return _receive(connection, request, due, early=early)
             finally:
                 plug.cancel()
         finally:
@@ -63,7 +65,7 @@ def _send_head(connection: HTTPConnection, request: Request, length: int) -> Non
     connection.endheaders()
 
 
-def _receive(connection: HTTPConnection, request: Request, due: float) -> Response | Failure:
+def _receive(connection: HTTPConnection, request: Request, due: float, *, early: bool) -> Response | Failure:
     try:
         response = connection.getresponse()
         while response.status < 200:  # http.client passes over 100 alone
@@ -76,7 +78,7 @@ def _receive(connection: HTTPConnection, request: Request, due: float) -> Respon
         return _failure(request, TimeoutError() if time.monotonic() >= due else error, sent=True)
     if time.monotonic() >= due:  # what looks like the end of the reply was the plug
         return _failure(request, TimeoutError(), sent=True)
-    return Response(request.id, response.status, response.getheaders(), content)
+    return Response(request.id, response.status, response.getheaders(), content, early)
 
 
 def _failure(request: Request, error: Exception, *, sent: bool) -> Failure:

@@ -7,6 +7,7 @@
         trusting=lambda ca_file: MyTransport(ssl.create_default_context(cafile=ca_file)),
         proxied=None,
         reuses_connections=False,
+        reads_strictly=False,
         asynchronous=None,
     )
 

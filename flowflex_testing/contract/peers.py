@@ -106,6 +106,12 @@ class Line:
         for piece, _ in zip(pieces, self._slowly(), strict=False):
             self._socket.sendall(piece)
 
+    def flood(self, data: bytes) -> None:
+        """Send `data` over and over, as fast as it is taken, until `PATIENCE` ends."""
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            self._socket.sendall(data)
+
     def sip(self, amount: int) -> None:
         """Read at most `amount` bytes at a time, slowly, until `PATIENCE` ends, and forget them."""
         for _ in self._slowly():

@@ -34,6 +34,8 @@ class WireSubject:
         trusting: Makes one that trusts the authorities in a PEM file, named by its path; None where it cannot.
         proxied: Makes one that goes through the HTTP proxy at a URL; None where it cannot.
         reuses_connections: Whether it promises to keep connections and use them again.
+        reads_strictly: Whether it promises to refuse every reply that is cut off or could be read in two ways;
+            http.client, and what is built on it, takes some of them for good.
         asynchronous: How to run it where its `perform` is awaited and it is closed by `aclose`; None where it is not.
     """
 
@@ -41,6 +43,7 @@ class WireSubject:
     trusting: Callable[[str], Any] | None
     proxied: Callable[[str], Any] | None
     reuses_connections: bool
+    reads_strictly: bool
     asynchronous: Asynchronous | None
 
 

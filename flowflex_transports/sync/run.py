@@ -75,20 +75,20 @@ class Run:
         """Work until the operation is done; its result, or error, is then its own to tell.
 
         Ends early, with nothing left in flight and no thread left, by Ctrl-C, by `stop`, or by what a callback of
-        the caller raised; that exception is raised here.
+        the caller raised; that exception is raised here. Ctrl-C comes before any other.
         """
         try:
-            try:
-                with self._lock:
-                    if self._deadline_seconds is not None:
-                        self._end = self._clock.now() + self._deadline_seconds
-                    if not self._ended:
-                        self._advance()
-                self._work()
-            finally:
-                self._finish()
+            with self._lock:
+                if self._deadline_seconds is not None:
+                    self._end = self._clock.now() + self._deadline_seconds
+                if not self._ended:
+                    self._advance()
+            self._work()
         finally:
-            self._finish()  # Ctrl-C may have struck the first
+            try:
+                self._finish()
+            finally:
+                self._finish()  # Ctrl-C may have struck the first
         error, self._error = self._error, None
         if error is not None:
             try:
@@ -101,11 +101,8 @@ class Run:
         self._end_all(FlowFlexError("the send was stopped"))
 
     def _work(self) -> None:
-        try:
-            while (request := self._next()) is not None:
-                self._landed(self._perform(request))
-        except BaseException as error:
-            self._end_all(error)
+        while (request := self._next()) is not None:
+            self._landed(self._perform(request))
 
     def _finish(self) -> None:
         self._end_all(None)
@@ -188,11 +185,13 @@ class Run:
                 wanted -= 1
 
     def _help(self) -> None:
+        error: BaseException | None = None
         try:
             self._work()
-            self._end_all(None)
-        finally:
-            self._spare.release()
+        except BaseException as raised:
+            error = raised  # for the caller
+        self._end_all(error)
+        self._spare.release()
 
     def _end_all(self, error: BaseException | None) -> None:
         """End the run, for `error` where it is the first, and abandon what is in flight until it has landed."""

@@ -95,6 +95,7 @@ SOURCES = [
     Scenario("source: path of a link", lambda kit: send({"a": kit.file(_link(kit.path()))})),
     Scenario("source: member of an archive", lambda kit: send({"a": kit.file(kit.archived())})),
     Scenario("source: compressed file", lambda kit: send({"a": kit.file(kit.compressed(), filename="a.pdf")})),
+    Scenario("source: memory map", lambda kit: send({"a": kit.file(kit.mapped(), filename="a.pdf")})),
     Scenario("source: object that can only read", lambda kit: send({"a": kit.file(_Reader(), filename="a.pdf")})),
     Scenario("source: wrapped file", lambda kit: send({"a": kit.file(_Wrapped(kit.handle()), filename="a.pdf")})),
     Scenario("source: file opened by a path in bytes", lambda kit: send({"a": kit.file(_by_bytes(kit))})),

@@ -7,6 +7,7 @@ handles that are made anew for each run.
 import contextlib
 import gzip
 import io
+import mmap
 import os
 import tempfile
 import zipfile
@@ -100,6 +101,10 @@ class Kit:
     def compressed(self) -> Any:
         """Open a file that is inflated as it is read."""
         return self.stack.enter_context(gzip.open(self.path("a.pdf.gz", gzip.compress(CONTENT, mtime=0))))
+
+    def mapped(self) -> mmap.mmap:
+        """Map a file into memory."""
+        return self.stack.enter_context(mmap.mmap(self.handle().fileno(), 0, access=mmap.ACCESS_READ))
 
     def pipe(self, content: bytes = CONTENT) -> BinaryIO:
         """Open the reading end of a pipe that holds `content` and then ends."""

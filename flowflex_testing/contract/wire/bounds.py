@@ -132,6 +132,28 @@ async def interim_replies_are_bounded_by_total(bench: WireBench) -> None:
         await bench.failure(fault, peer.origin + "/", {"timeout"}, sent=True, total=_TOTAL, after=_TOTAL)
 
 
+async def peer_that_never_pauses_is_bounded_by_total(bench: WireBench) -> None:
+    """A peer that sends interim replies, header lines or trailers without pause or end is given up within `total`."""
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    for begins, goes_on in (
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 1000),
+        (b"HTTP/1.1 200 OK\r\n", b"X-Field: value\r\n" * 1000),
+        (chunked, b"X-Trailer: value\r\n" * 1000),
+    ):
+
+        def script(line: Line, begins: bytes = begins, goes_on: bytes = goes_on) -> None:
+            line.request()
+            line.send(begins)
+            line.flood(goes_on)
+
+        with Peer(script) as peer:
+            performed = await bench.perform(peer.origin + "/", total=_TOTAL)
+            fault = f"`total` does not bound a peer that sends {goes_on[:27]!r} without pause"
+            given_up = getattr(performed.outcome, "kind", None) in {"timeout", "protocol"}
+            in_time = performed.seconds <= _TOTAL + 1.0
+            require(given_up and in_time, fault, expected=f"a Failure within {_TOTAL} s", seen=str(performed))
+
+
 async def steady_reply_outlasts_timeout(bench: WireBench) -> None:
     """`timeout` bounds silence alone: a reply that takes longer, but keeps coming, is returned."""
 
@@ -161,5 +183,6 @@ CHECKS = (
     WireCheck(dripping_head_is_bounded_by_total),
     WireCheck(dripping_body_is_bounded_by_total),
     WireCheck(interim_replies_are_bounded_by_total),
+    WireCheck(peer_that_never_pauses_is_bounded_by_total),
     WireCheck(steady_reply_outlasts_timeout),
 )

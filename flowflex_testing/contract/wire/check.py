@@ -9,7 +9,7 @@ from flowflex_testing.contract.subject import WireSubject
 from flowflex_testing.contract.wire.bench import WireBench
 
 # The fields of `WireSubject` that a check may depend on.
-Need = Literal["trusting", "proxied", "reuses_connections"]
+Need = Literal["trusting", "proxied", "reuses_connections", "reads_strictly"]
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,6 @@ async def oversized_head_is_a_failure(bench: WireBench) -> None:
 
 async def truncated_reply_is_a_failure(bench: WireBench) -> None:
     """A reply that ends in its status line or before the end of its body is kind `protocol` or `connection`, sent."""
-    # Not one that ends between two headers: http.client, and what is built on it, cannot tell that from a whole head.
     for data in (
         b"HTTP/1.1 2",
         reply(200, b"x" * 100)[:-1],
@@ -103,6 +102,45 @@ async def truncated_reply_is_a_failure(bench: WireBench) -> None:
         with Peer(_answering_once(data)) as peer:
             fault = f"the truncated reply {data[:70]!r} is not reported as `protocol` or `connection`, sent"
             await bench.failure(fault, peer.origin + "/", {"protocol", "connection"}, sent=True, body=b"{}")
+
+
+async def reply_cut_in_its_head_is_a_failure(bench: WireBench) -> None:
+    """A reply whose head has no end is kind `protocol` or `connection`, sent: what follows could have been anything."""
+    for head in (
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Ty",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n",
+    ):
+        with Peer(_answering_once(head)) as peer:
+            fault = f"the reply {head!r}, cut in its head, is not reported as `protocol` or `connection`, sent"
+            await bench.failure(fault, peer.origin + "/", {"protocol", "connection"}, sent=True, body=b"{}")
+
+
+async def odd_chunks_are_a_failure(bench: WireBench) -> None:
+    """A chunk whose size is not plain hexadecimal, or that is longer than its size, is kind `protocol`, sent."""
+    for chunk in (b"-2\r\nok", b"+2\r\nok", b"0x2\r\nok", b"0_2\r\nok", b" 2\r\nok", b"\r\nok", b"2\r\nok!!"):
+        data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + b"\r\n0\r\n\r\n"
+        with Peer(_answering_once(data)) as peer:
+            fault = f"the chunk {chunk!r} is not reported as `protocol`, sent"
+            await bench.failure(fault, peer.origin + "/", {"protocol"}, sent=True, body=b"{}")
+
+
+async def doubtful_framing_is_a_failure(bench: WireBench) -> None:
+    """A reply that is framed in two ways, or in one that nobody knows, is kind `protocol`, sent."""
+    for framing in (
+        "Content-Length: 2\r\nContent-Length: 12",
+        "Content-Length: +2",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",
+        "Transfer-Encoding: gzip, chunked",
+        "X: a\r\r\nContent-Length: 2",
+        "X: a\rContent-Length: 2",
+    ):
+        data = f"HTTP/1.1 200 OK\r\n{framing}\r\n\r\n2\r\nok\r\n0\r\n\r\n".encode()
+        with Peer(_answering_once(data)) as peer:
+            fault = f"a reply with the framing {framing!r} is not reported as `protocol`, sent"
+            await bench.failure(fault, peer.origin + "/", {"protocol"}, sent=True, body=b"{}")
 
 
 async def source_error_passes(bench: WireBench) -> None:
@@ -150,5 +188,8 @@ CHECKS = (
     WireCheck(garbage_is_a_failure),
     WireCheck(oversized_head_is_a_failure),
     WireCheck(truncated_reply_is_a_failure),
+    WireCheck(reply_cut_in_its_head_is_a_failure, needs="reads_strictly"),
+    WireCheck(odd_chunks_are_a_failure, needs="reads_strictly"),
+    WireCheck(doubtful_framing_is_a_failure, needs="reads_strictly"),
     WireCheck(source_error_passes),
 )

@@ -144,6 +144,26 @@ async def early_reply_ends_the_upload(bench: WireBench) -> None:
         require(response.body == b"too large", fault, expected=b"too large", seen=response.body)
 
 
+async def early_reply_is_marked(bench: WireBench) -> None:
+    """A reply that begins while the body is still being sent is `early`, a success too; one after it is not."""
+
+    def early(line: Line) -> None:
+        line.head()
+        line.send(reply(200))
+        line.rest()
+
+    with Peer(early) as peer:
+        fault = "a 200 that comes before the request was sent whole is not marked as early"
+        upload = Content.zeros(_LARGE)
+        response = await bench.response(fault, peer.origin + "/", method="PUT", body=upload, timeout=0.3)
+        require(response.early, fault, expected="early=True", seen="early=False")
+    with Peer(answering(reply(200))) as peer:
+        fault = "a reply to a request that was sent whole is marked as early"
+        for body in (b"", b"{}", Content.zeros(_LARGE // 16)):
+            response = await bench.response(fault, peer.origin + "/", method="PUT", body=body)
+            require(not response.early, fault, expected="early=False", seen="early=True")
+
+
 def _dripping_reply(*pieces: bytes) -> Script:
     def script(line: Line) -> None:
         while True:
@@ -175,4 +195,5 @@ CHECKS = (
     WireCheck(largest_reply_is_returned_whole),
     WireCheck(reply_is_bounded),
     WireCheck(early_reply_ends_the_upload),
+    WireCheck(early_reply_is_marked),
 )

@@ -148,6 +148,22 @@ async def tunnel_is_no_reason_to_trust(bench: WireBench) -> None:
         await bench.failure(fault, f"https://127.0.0.1:{proxy.port}/", {"tls"}, sent=False)
 
 
+async def proxy_cannot_speak_for_the_server(bench: WireBench) -> None:
+    """Bytes in the clear behind the opening of a tunnel are kind `proxy`, not sent, never the server's reply."""
+
+    def script(line: Line) -> None:
+        line.head()
+        line.send(b"HTTP/1.1 200 Connection established\r\n\r\n" + reply(200, b"forged"))
+        line.secure()
+        line.request()
+        line.hold()
+
+    with Peer(script) as proxy:
+        bench.use(_require_proxied(bench, proxy.origin))
+        fault = "bytes behind the opening of a tunnel are not reported as `proxy`, not sent"
+        await bench.failure(fault, "https://flowflex.example/", {"proxy"}, sent=False)
+
+
 async def unreachable_proxy_is_a_failure(bench: WireBench) -> None:
     """A proxy that refuses the connection is kind `proxy`, not sent."""
     with refusing_port() as origin:
@@ -178,5 +194,6 @@ CHECKS = (
     WireCheck(proxy_is_asked, needs="proxied"),
     WireCheck(proxy_tunnels_https, needs="proxied"),
     WireCheck(tunnel_is_no_reason_to_trust, needs="proxied"),
+    WireCheck(proxy_cannot_speak_for_the_server, needs="proxied"),
     WireCheck(unreachable_proxy_is_a_failure, needs="proxied"),
 )

@@ -97,6 +97,18 @@ class SaysSent(Wrapper):
         return outcome if isinstance(outcome, Response) else dataclasses.replace(outcome, sent=True)
 
 
+class CallsNothingEarly(Wrapper):
+    def perform(self, request, body):
+        outcome = self.good.perform(request, body)
+        return dataclasses.replace(outcome, early=False) if isinstance(outcome, Response) else outcome
+
+
+class CallsAllEarly(Wrapper):
+    def perform(self, request, body):
+        outcome = self.good.perform(request, body)
+        return dataclasses.replace(outcome, early=True) if isinstance(outcome, Response) else outcome
+
+
 class TellsTheUrl(Wrapper):
     def perform(self, request, body):
         outcome = self.good.perform(request, body)

@@ -18,6 +18,7 @@ HTTP_CLIENT = contract.WireSubject(
     trusting=lambda ca_file: HttpClientTransport(ssl.create_default_context(cafile=ca_file)),
     proxied=None,
     reuses_connections=False,
+    reads_strictly=False,
     asynchronous=None,
 )
 URLLIB3 = contract.WireSubject(
@@ -25,6 +26,7 @@ URLLIB3 = contract.WireSubject(
     trusting=lambda ca_file: Urllib3Transport(ca_file=ca_file),
     proxied=lambda url: Urllib3Transport(ssl_context=SYSTEM_TRUST, proxy=url),
     reuses_connections=True,
+    reads_strictly=True,
     asynchronous=None,
 )
 TRIO = contract.WireSubject(
@@ -32,6 +34,7 @@ TRIO = contract.WireSubject(
     trusting=lambda ca_file: TrioTransport(ca_file=ca_file),
     proxied=lambda url: TrioTransport(ssl_context=SYSTEM_TRUST, proxy=url),
     reuses_connections=True,
+    reads_strictly=True,
     asynchronous=runtimes.TRIO,
 )
 PLANTED = [
@@ -62,6 +65,9 @@ PLANTED = [
     (planted.SwallowsSourceErrors, "source_error_passes", "the exception of a source does not pass"),
     (planted.PadsBrokenSources, "source_error_passes", "the exception of a source does not pass"),
     (planted.TrustsEverybody, "unknown_authority_is_refused", "a certificate of an unknown authority"),
+    (planted.CallsNothingEarly, "early_reply_is_marked", "comes before the request was sent whole is not marked"),
+    (planted.CallsAllEarly, "early_reply_is_marked", "a reply to a request that was sent whole is marked as early"),
+    (planted.IgnoresTotal, "peer_that_never_pauses_is_bounded_by_total", "`total` does not bound a peer that sends"),
     (planted.Naive, "redirects_are_returned", "a redirect 301 is followed"),
     (planted.Naive, "no_header_is_added", "adds a header of its own, user-agent"),
     (planted.Naive, "target_is_sent_byte_for_byte", "the URL's path and query are not sent byte for byte"),
@@ -85,9 +91,14 @@ PLANTED = [
 CHECKS = {check.__name__: check for check in contract.WIRE}
 
 
-def declare(make, *, reuses_connections=False, trusting=None, proxied=None):
+def declare(make, *, reuses_connections=False, reads_strictly=False, trusting=None, proxied=None):
     return contract.WireSubject(
-        make=make, trusting=trusting, proxied=proxied, reuses_connections=reuses_connections, asynchronous=None
+        make=make,
+        trusting=trusting,
+        proxied=proxied,
+        reuses_connections=reuses_connections,
+        reads_strictly=reads_strictly,
+        asynchronous=None,
     )
 
 
@@ -124,7 +135,13 @@ def test_a_planted_fault_is_named(broken, check, fault):
 def test_no_check_is_passed_by_doing_nothing(check):
     """A transport that sends nothing is rejected by every check, whatever it reports."""
     for make in (planted.AlwaysSucceeds, planted.AlwaysFails):
-        subject = declare(make, reuses_connections=True, trusting=lambda _, m=make: m(), proxied=lambda _, m=make: m())
+        subject = declare(
+            make,
+            reuses_connections=True,
+            reads_strictly=True,
+            trusting=lambda _, m=make: m(),
+            proxied=lambda _, m=make: m(),
+        )
         with pytest.raises(contract.ContractViolation):
             check(subject)
 
@@ -135,6 +152,20 @@ def test_a_promise_to_reuse_connections_is_held_to():
         CHECKS["connection_is_reused"](declare(planted.Wrapper, reuses_connections=True))
 
 
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        ("reply_cut_in_its_head_is_a_failure", "cut in its head, is not reported"),
+        ("odd_chunks_are_a_failure", "the chunk"),
+        ("doubtful_framing_is_a_failure", "a reply with the framing"),
+    ],
+)
+def test_a_promise_to_read_strictly_is_held_to(check, fault):
+    """http.client takes for whole what is cut, and reads what is framed in two ways in one of them."""
+    with pytest.raises(contract.ContractViolation, match=fault):
+        CHECKS[check](declare(planted.Wrapper, reads_strictly=True))
+
+
 def test_a_transport_that_blocks_its_loop_is_rejected():
     """An async transport whose requests wait for each other is rejected like a synchronous one."""
     subject = contract.WireSubject(
@@ -142,6 +173,7 @@ def test_a_transport_that_blocks_its_loop_is_rejected():
         trusting=None,
         proxied=None,
         reuses_connections=False,
+        reads_strictly=False,
         asynchronous=runtimes.TRIO,
     )
     with pytest.raises(contract.ContractViolation, match="requests performed at the same time wait for each other"):
@@ -171,8 +203,12 @@ def test_what_a_subject_does_not_declare_is_left_out():
         "trusted_peer_is_spoken_to",
         "tls_is_bounded_by_total",
         "truncated_tls_is_a_failure",
+        "reply_cut_in_its_head_is_a_failure",
+        "odd_chunks_are_a_failure",
+        "doubtful_framing_is_a_failure",
         "proxy_is_asked",
         "proxy_tunnels_https",
+        "proxy_cannot_speak_for_the_server",
         "tunnel_is_no_reason_to_trust",
         "unreachable_proxy_is_a_failure",
     }
