@@ -8,6 +8,10 @@
         proxied=None,
         reuses_connections=False,
         reads_strictly=False,
+        bounds_total=False,
+        skips_interim=False,
+        reads_early_replies=False,
+        reads_unframed_replies=False,
         asynchronous=None,
     )
 

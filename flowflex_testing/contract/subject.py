@@ -29,6 +29,8 @@ class Asynchronous:
 class WireSubject:
     """A transport that speaks HTTP over sockets. Every field is to be given: None and False leave checks out.
 
+    What would make a failure look like a success cannot be left out: the checks for that apply to every subject.
+
     Attributes:
         make: Makes the transport, with whatever it trusts by default.
         trusting: Makes one that trusts the authorities in a PEM file, named by its path; None where it cannot.
@@ -36,6 +38,14 @@ class WireSubject:
         reuses_connections: Whether it promises to keep connections and use them again.
         reads_strictly: Whether it promises to refuse every reply that is cut off or could be read in two ways;
             http.client, and what is built on it, takes some of them for good.
+        bounds_total: Whether it bounds the whole attempt by `total`. Without, a peer that drips can outlast the
+            deadline.
+        skips_interim: Whether it passes over interim replies (1xx). Without, one other than 100 ends the attempt as a
+            failure, though the final reply may have been a success: the outcome is unknown.
+        reads_early_replies: Whether it reads a reply that comes while the body is being sent, and marks it `early`.
+            Without, a refusal by the head alone may be seen as a failure of the connection, and be repeated.
+        reads_unframed_replies: Whether it takes a reply that states no length and ends with its connection. Without,
+            it is a failure.
         asynchronous: How to run it where its `perform` is awaited and it is closed by `aclose`; None where it is not.
     """
 
@@ -44,6 +54,10 @@ class WireSubject:
     proxied: Callable[[str], Any] | None
     reuses_connections: bool
     reads_strictly: bool
+    bounds_total: bool
+    skips_interim: bool
+    reads_early_replies: bool
+    reads_unframed_replies: bool
     asynchronous: Asynchronous | None
 
 

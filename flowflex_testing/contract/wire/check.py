@@ -9,7 +9,16 @@ from flowflex_testing.contract.subject import WireSubject
 from flowflex_testing.contract.wire.bench import WireBench
 
 # The fields of `WireSubject` that a check may depend on.
-Need = Literal["trusting", "proxied", "reuses_connections", "reads_strictly"]
+Need = Literal[
+    "trusting",
+    "proxied",
+    "reuses_connections",
+    "reads_strictly",
+    "bounds_total",
+    "skips_interim",
+    "reads_early_replies",
+    "reads_unframed_replies",
+]
 
 
 @dataclass(frozen=True)
@@ -17,14 +26,14 @@ class WireCheck(Check):
     """A check of how a transport behaves on the wire.
 
     Attributes:
-        needs: What the subject must declare for the check to apply; None where it applies to all.
+        needs: All that the subject must declare for the check to apply.
     """
 
-    needs: Need | None = None
+    needs: tuple[Need, ...] = ()
 
     def applies_to(self, subject: WireSubject) -> bool:
         """Whether the subject declares what the check needs."""
-        return self.needs is None or bool(getattr(subject, self.needs))
+        return all(getattr(subject, need) for need in self.needs)
 
     def __call__(self, subject: WireSubject) -> None:
         """Run the check; raises `ContractViolation`."""

@@ -149,7 +149,7 @@ async def close_closes_connections(bench: WireBench) -> None:
 
 
 CHECKS = (
-    WireCheck(connection_is_reused, needs="reuses_connections"),
+    WireCheck(connection_is_reused, needs=("reuses_connections",)),
     WireCheck(closed_connection_is_not_reused),
     WireCheck(stale_connection_is_replaced),
     WireCheck(unasked_reply_is_nobodys),

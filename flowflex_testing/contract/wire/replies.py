@@ -187,13 +187,13 @@ def _endless(head: bytes, piece: bytes) -> Script:
 CHECKS = (
     WireCheck(status_headers_and_body_are_returned),
     WireCheck(redirects_are_returned),
-    WireCheck(interim_replies_are_skipped),
+    WireCheck(interim_replies_are_skipped, needs=("skips_interim",)),
     WireCheck(reply_without_content_ends_with_its_head),
     WireCheck(chunked_reply_is_decoded),
-    WireCheck(reply_without_length_ends_with_the_connection),
+    WireCheck(reply_without_length_ends_with_the_connection, needs=("reads_unframed_replies",)),
     WireCheck(content_coding_is_left_alone),
     WireCheck(largest_reply_is_returned_whole),
     WireCheck(reply_is_bounded),
-    WireCheck(early_reply_ends_the_upload),
-    WireCheck(early_reply_is_marked),
+    WireCheck(early_reply_ends_the_upload, needs=("reads_early_replies",)),
+    WireCheck(early_reply_is_marked, needs=("reads_early_replies",)),
 )

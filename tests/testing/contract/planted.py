@@ -13,13 +13,14 @@ import requests
 from examples.http_client_transport import HttpClientTransport
 from flowflex_core import Failure, Response
 from flowflex_testing.memory import MemoryTransport
+from flowflex_transports.sync.transport import Urllib3Transport
 
 
 class Wrapper:
     """Passes everything on to a good transport."""
 
     def __init__(self):
-        self.good = HttpClientTransport(ssl.create_default_context())
+        self.good = Urllib3Transport(ssl_context=ssl.create_default_context())
 
     def perform(self, request, body):
         return self.good.perform(request, body)
@@ -170,7 +171,7 @@ class TrustsEverybody(Wrapper):
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        self.good = HttpClientTransport(context)
+        self.good = Urllib3Transport(ssl_context=context)
 
 
 class ClosesNotTwice(Wrapper):

@@ -19,6 +19,10 @@ HTTP_CLIENT = contract.WireSubject(
     proxied=None,
     reuses_connections=False,
     reads_strictly=False,
+    bounds_total=False,
+    skips_interim=False,
+    reads_early_replies=False,
+    reads_unframed_replies=False,
     asynchronous=None,
 )
 URLLIB3 = contract.WireSubject(
@@ -27,6 +31,10 @@ URLLIB3 = contract.WireSubject(
     proxied=lambda url: Urllib3Transport(ssl_context=SYSTEM_TRUST, proxy=url),
     reuses_connections=True,
     reads_strictly=True,
+    bounds_total=True,
+    skips_interim=True,
+    reads_early_replies=True,
+    reads_unframed_replies=True,
     asynchronous=None,
 )
 TRIO = contract.WireSubject(
@@ -35,6 +43,10 @@ TRIO = contract.WireSubject(
     proxied=lambda url: TrioTransport(ssl_context=SYSTEM_TRUST, proxy=url),
     reuses_connections=True,
     reads_strictly=True,
+    bounds_total=True,
+    skips_interim=True,
+    reads_early_replies=True,
+    reads_unframed_replies=True,
     asynchronous=runtimes.TRIO,
 )
 PLANTED = [
@@ -67,7 +79,7 @@ PLANTED = [
     (planted.TrustsEverybody, "unknown_authority_is_refused", "a certificate of an unknown authority"),
     (planted.CallsNothingEarly, "early_reply_is_marked", "comes before the request was sent whole is not marked"),
     (planted.CallsAllEarly, "early_reply_is_marked", "a reply to a request that was sent whole is marked as early"),
-    (planted.IgnoresTotal, "peer_that_never_pauses_is_bounded_by_total", "`total` does not bound a peer that sends"),
+    (HttpClientTransport, "peer_that_never_pauses_is_bounded_by_total", "`total` does not bound a peer that sends"),
     (planted.Naive, "redirects_are_returned", "a redirect 301 is followed"),
     (planted.Naive, "no_header_is_added", "adds a header of its own, user-agent"),
     (planted.Naive, "target_is_sent_byte_for_byte", "the URL's path and query are not sent byte for byte"),
@@ -91,13 +103,17 @@ PLANTED = [
 CHECKS = {check.__name__: check for check in contract.WIRE}
 
 
-def declare(make, *, reuses_connections=False, reads_strictly=False, trusting=None, proxied=None):
+def declare(make, *, reuses_connections=False, reads_strictly=False, trusting=None, proxied=None, does_the_rest=False):
     return contract.WireSubject(
         make=make,
         trusting=trusting,
         proxied=proxied,
         reuses_connections=reuses_connections,
         reads_strictly=reads_strictly,
+        bounds_total=does_the_rest,
+        skips_interim=does_the_rest,
+        reads_early_replies=does_the_rest,
+        reads_unframed_replies=does_the_rest,
         asynchronous=None,
     )
 
@@ -139,6 +155,7 @@ def test_no_check_is_passed_by_doing_nothing(check):
             make,
             reuses_connections=True,
             reads_strictly=True,
+            does_the_rest=True,
             trusting=lambda _, m=make: m(),
             proxied=lambda _, m=make: m(),
         )
@@ -149,7 +166,7 @@ def test_no_check_is_passed_by_doing_nothing(check):
 def test_a_promise_to_reuse_connections_is_held_to():
     """A transport that opens a connection a request, and declares that it reuses them, is rejected."""
     with pytest.raises(contract.ContractViolation, match="connections are not reused after"):
-        CHECKS["connection_is_reused"](declare(planted.Wrapper, reuses_connections=True))
+        CHECKS["connection_is_reused"](declare(lambda: HttpClientTransport(SYSTEM_TRUST), reuses_connections=True))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +180,7 @@ def test_a_promise_to_reuse_connections_is_held_to():
 def test_a_promise_to_read_strictly_is_held_to(check, fault):
     """http.client takes for whole what is cut, and reads what is framed in two ways in one of them."""
     with pytest.raises(contract.ContractViolation, match=fault):
-        CHECKS[check](declare(planted.Wrapper, reads_strictly=True))
+        CHECKS[check](declare(lambda: HttpClientTransport(SYSTEM_TRUST), reads_strictly=True))
 
 
 def test_a_transport_that_blocks_its_loop_is_rejected():
@@ -174,6 +191,10 @@ def test_a_transport_that_blocks_its_loop_is_rejected():
         proxied=None,
         reuses_connections=False,
         reads_strictly=False,
+        bounds_total=False,
+        skips_interim=False,
+        reads_early_replies=False,
+        reads_unframed_replies=False,
         asynchronous=runtimes.TRIO,
     )
     with pytest.raises(contract.ContractViolation, match="requests performed at the same time wait for each other"):
@@ -199,6 +220,15 @@ def test_what_a_subject_does_not_declare_is_left_out():
     bare = contract.wire_checks(declare(planted.Wrapper))
     assert {check.__name__ for check in contract.WIRE} - {check.__name__ for check in bare} == {
         "connection_is_reused",
+        "slow_upload_is_bounded_by_total",
+        "dripping_head_is_bounded_by_total",
+        "dripping_body_is_bounded_by_total",
+        "peer_that_never_pauses_is_bounded_by_total",
+        "interim_replies_are_bounded_by_total",
+        "interim_replies_are_skipped",
+        "early_reply_ends_the_upload",
+        "early_reply_is_marked",
+        "reply_without_length_ends_with_the_connection",
         "other_name_is_refused",
         "trusted_peer_is_spoken_to",
         "tls_is_bounded_by_total",
@@ -239,7 +269,7 @@ def test_check_wire_runs_every_check_that_applies(monkeypatch):
         raise contract.ContractViolation("it is bad", expected="good", seen="bad")
 
     passing, failing = contract.WireCheck(good), contract.WireCheck(bad)
-    unfit = contract.WireCheck(bad, needs="proxied")
+    unfit = contract.WireCheck(bad, needs=("proxied",))
     monkeypatch.setattr("flowflex_testing.contract.wire.WIRE", (passing, unfit, passing, failing, passing))
     with pytest.raises(contract.ContractViolation, match="it is bad: expected good; saw bad"):
         contract.check_wire(declare(planted.Wrapper))
