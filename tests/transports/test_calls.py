@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+import trio
 
 from flowflex_core import (
     Failure,
@@ -18,6 +19,9 @@ from flowflex_core import (
     UploadFile,
     file,
 )
+from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.faults import Status
+from flowflex_transports import AsyncFlowFlex, FlowFlex
 from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Clock,
@@ -221,3 +225,40 @@ def test_the_clock_is_the_wall_clock_once_and_steady_since(monkeypatch):
     before = clock.now()
     monkeypatch.setattr(time, "time", lambda: 0.0)
     assert 0 <= clock.now() - before < 1.0
+
+
+# Resuming, through both clients
+
+
+def resumed_by_flowflex(options, snapshot):
+    with FlowFlex(**options) as client:
+        return client.resume(snapshot)
+
+
+def resumed_by_async_flowflex(options, snapshot):
+    async def main():
+        async with AsyncFlowFlex(**options) as client:
+            return await client.resume(snapshot)
+
+    return trio.run(main)
+
+
+@pytest.mark.parametrize("resumed", [resumed_by_flowflex, resumed_by_async_flowflex])
+def test_a_file_that_was_stored_long_ago_is_stored_anew(tmp_path, resumed):
+    """It is measured when its turn comes, and must still be what it was."""
+    first, second = tmp_path / "a.pdf", tmp_path / "b.pdf"
+    first.write_bytes(b"first")
+    second.write_bytes(b"second")
+    with FakeFlowFlex() as fake:
+        options: dict[str, Any] = {**fake.client_options, "max_parallel_uploads": 1}
+        fake.faults.arm("put", Status(400), occurrence=2)
+        with FlowFlex(**options) as client, pytest.raises(FlowFlexUploadError) as caught:
+            client.send_event("e", payload={"a": file(first), "b": file(second)})
+        fields = json.loads(caught.value.snapshot or "")
+        fields["files"][0]["stored_at"] -= 47.95 * 3600
+        result = resumed(options, json.dumps(fields))
+        assert len([request for request in fake.requests if request.method == "PUT"]) == 4
+        assert result.uploaded_assets["a"] != fields["files"][0]["asset_id"]
+        first.write_bytes(b"longer than before")
+        with pytest.raises(FlowFlexUploadError, match=r"a: .*18 bytes.*5"):
+            resumed(options, json.dumps(fields))

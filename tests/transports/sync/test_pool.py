@@ -181,3 +181,18 @@ def test_a_connection_in_use_is_closed_after_its_exchange_when_the_transport_is(
         thread.join()
         assert outcomes[0].status == 200
         assert server.ended.acquire(timeout=5)
+
+
+def test_what_ctrl_c_keeps_from_being_given_back_is_closed_by_the_thread_that_was_struck(transport, monkeypatch):
+    """Nobody else knows of the connection any more."""
+
+    def struck(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool.Pool, "give_back", struck)
+    with ScriptedServer(answering()) as server:
+        sent = request(server.url())
+        with pytest.raises(KeyboardInterrupt) as caught:
+            transport.perform(sent, b"")
+        transport.abandon(sent)
+        assert server.ended.acquire(timeout=5), caught
