@@ -70,7 +70,11 @@ class _Workers:
         self.busy[index] = run
         self._jobs.put((index, event, operation, run, contextvars.copy_context()))
         if len(self._threads) < len(self.busy):
-            _thread.start_new_thread(self._hire, ())
+            try:
+                _thread.start_new_thread(self._hire, ())
+            except RuntimeError:
+                if len(self.busy) == 1:  # else those that there are do everything
+                    raise
 
     def next_outcome(self) -> SendOutcome:
         outcome = self._outcomes.get()
@@ -98,7 +102,8 @@ class _Workers:
                 try:
                     thread.start()
                 except RuntimeError as error:
-                    self._outcomes.put(error)
+                    if not self._threads:
+                        self._outcomes.put(error)
                 else:
                     self._threads.append(thread)
 

@@ -185,13 +185,14 @@ class Run:
                 wanted -= 1
 
     def _help(self) -> None:
-        error: BaseException | None = None
         try:
             self._work()
-        except BaseException as raised:
-            error = raised  # for the caller
-        self._end_all(error)
-        self._spare.release()
+        except BaseException as error:
+            self._end_all(error)
+        else:
+            self._end_all(None)
+        finally:
+            self._spare.release()
 
     def _end_all(self, error: BaseException | None) -> None:
         """End the run, for `error` where it is the first, and abandon what is in flight until it has landed."""

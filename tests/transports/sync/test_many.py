@@ -1,3 +1,4 @@
+import _thread
 import contextvars
 import threading
 
@@ -156,3 +157,37 @@ def test_a_wrong_concurrency_is_told_at_once(concurrency):
 def test_no_events_are_no_outcomes():
     """And no thread is started."""
     assert list(client(Scripted()).send_many([])) == []
+
+
+@pytest.mark.parametrize("files", [0, 1, 3])
+def test_what_is_no_error_of_an_event_ends_the_whole(files):
+    """SystemExit and its like, met by a worker, reach the caller, who would else wait for ever."""
+
+    def meanwhile(request):
+        if leg(request) == ("put" if files else "event"):
+            raise SystemExit(3)
+
+    events = [Event("e", {"f": [file(b"x", filename=f"{n}.txt") for n in range(files)]})] * 3
+    with pytest.raises(SystemExit):
+        list(client(Scripted(meanwhile)).send_many(events, concurrency=2))
+
+
+@pytest.mark.parametrize("where", ["threading._start_new_thread", "_thread.start_new_thread"])
+@pytest.mark.parametrize("had", [0, 1])
+def test_where_too_few_threads_are_to_be_had_those_do_everything(where, had, monkeypatch):
+    """Only where there is none at all, nothing can be sent, and the caller is told why."""
+    start = _thread.start_new_thread
+    left = [start] * had
+
+    def start_what_may_be(*arguments):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        return left.pop()(*arguments)
+
+    monkeypatch.setattr(where, start_what_may_be)
+    outcomes = client(Scripted()).send_many(numbered(6), concurrency=3)
+    if had:
+        assert sorted(outcome.index for outcome in outcomes) == list(range(6))
+    else:
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            list(outcomes)

@@ -339,3 +339,43 @@ def test_what_strikes_between_two_steps_ends_the_run(in_helper):
     run._operation = Struck()
     with pytest.raises(KeyboardInterrupt):
         run.to_end()
+
+
+@pytest.mark.parametrize("where", ["threading._start_new_thread", "_thread.start_new_thread"])
+def test_where_no_thread_is_to_be_had_the_caller_does_everything(where, monkeypatch):
+    """Under a limit of threads, a send takes longer and does not fail; the client's threads are not used up."""
+
+    refused = threading.Event()
+
+    def refuse(*_):
+        refused.set()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(where, refuse)
+    transport = Scripted(lambda request: None if refused.wait(10) else pytest.fail("no thread was asked for"))
+    run, operation = send(transport, files=4, spare=3)
+    run.to_end()
+    assert len(operation.result().uploaded_assets) == 4
+    assert {thread for _, thread in transport.performed} == {threading.current_thread()}
+    assert run._spare._value == 3
+
+
+def test_ctrl_c_is_not_lost_to_an_error_of_a_helper():
+    """It reaches the caller also where a helper has ended the run by then."""
+    together = threading.Barrier(2, timeout=10)
+    ended = threading.Event()
+
+    def meanwhile(request):
+        if leg(request) != "put":
+            return
+        together.wait()
+        if threading.current_thread() is not threading.main_thread():
+            raise ZeroDivisionError
+        assert ended.wait(10)
+        raise KeyboardInterrupt
+
+    transport = Scripted(meanwhile)
+    transport.abandon = lambda request: ended.set()
+    run, _ = send(transport, files=2)
+    with pytest.raises(KeyboardInterrupt):
+        run.to_end()
