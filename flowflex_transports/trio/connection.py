@@ -187,6 +187,8 @@ class Connection:
 
     async def _receive(self, request_id: str) -> Response:
         head = await self._receive_head()
+        if {b"transfer-encoding", b"content-length"} <= {name for name, _ in head.headers}:
+            raise h11.RemoteProtocolError("a reply that is framed in two ways")  # h11 takes the first of the two
         body = bytearray()
         while len(body) <= MAX_REPLY_BYTES:
             event = await self._next_event()

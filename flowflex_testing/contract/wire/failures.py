@@ -135,6 +135,7 @@ async def odd_chunks_are_a_failure(bench: WireBench) -> None:
 async def doubtful_framing_is_a_failure(bench: WireBench) -> None:
     """A reply that is framed in two ways, or in one that nobody knows, is kind `protocol`, sent."""
     for framing in (
+        "Content-Length: 2\r\nTransfer-Encoding: chunked",
         "Content-Length: 2\r\nContent-Length: 12",
         "Content-Length: +2",
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip",

@@ -373,8 +373,10 @@ def test_ctrl_c_is_not_lost_to_an_error_of_a_helper():
         assert ended.wait(10)
         raise KeyboardInterrupt
 
-    transport = Scripted(meanwhile)
-    transport.abandon = lambda request: ended.set()
-    run, _ = send(transport, files=2)
+    class Telling(Scripted):
+        def abandon(self, request):
+            ended.set()
+
+    run, _ = send(Telling(meanwhile), files=2)
     with pytest.raises(KeyboardInterrupt):
         run.to_end()
