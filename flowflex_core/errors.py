@@ -102,7 +102,10 @@ def _rebuild(cls: type[FlowFlexError], message: str, state: dict[str, Any]) -> F
 
 
 class FlowFlexConfigError(FlowFlexError):
-    """The caller gave something wrong: an option, an argument, a value in the payload. Nothing was sent."""
+    """The caller gave something wrong: an option, an argument, a value in the payload. Nothing was sent for it.
+
+    A driver gets it too where it misuses an operation; what was sent before stands.
+    """
 
 
 class FlowFlexUploadError(FlowFlexError):

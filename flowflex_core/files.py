@@ -46,7 +46,7 @@ def check_filename(filename: Any) -> str:
     # The limit of common file systems, and of the fake's FILENAME_INVALID.
     if len(filename.encode()) > 255:
         raise FlowFlexUploadError(f"filename {filename[:40]!r}... is over 255 bytes: give a shorter filename=")
-    return str(filename)
+    return str.__str__(filename)  # of an enum's member the value, and not its name
 
 
 def check_mime(mime: Any) -> str:

@@ -64,7 +64,7 @@ class Operation:
         if ended is None:
             raise FlowFlexConfigError("the operation is not done: advance it until turn.done")
         if isinstance(ended, FlowFlexError):
-            raise self._told(ended)
+            raise self._told(ended).with_traceback(None)  # asked again, it tells of this call alone
         return ended[0]
 
     def _told(self, error: FlowFlexError) -> FlowFlexError:
@@ -140,8 +140,9 @@ class SendEvent(Operation):
         """
         _check_settings(settings)
         operation = cls(*snapshot.read(text, settings))
-        for ref in operation.files:
-            _check_sizes(ref, None, operation.paths(ref)[0], settings)
+        for index in operation._state.pending:
+            file = operation._plan.files[index]
+            _check_sizes(file.ref, None, file.paths[0], settings)
         return operation
 
     def snapshot(self) -> str:
@@ -173,6 +174,7 @@ class UploadFile(Operation):
         """Check everything, and return an upload that has not begun. `key` only seeds the jitter of its retries.
 
         Raises:
+            FlowFlexConfigError: `settings`, `ref` or `key` is of another type.
             FlowFlexUploadError: The file has no usable name, type or size.
         """
         _check_settings(settings)
@@ -198,15 +200,14 @@ class CreateUploadUrl(Operation):
         """Check everything, and return a request that has not begun. `key` only seeds the jitter of its retries.
 
         Raises:
+            FlowFlexConfigError: `settings` or `key` is of another type.
             FlowFlexUploadError: The name, type or size is one that FlowFlex would refuse.
         """
         _check_settings(settings)
         checks.text(key, "key")
-        check_filename(filename)
-        check_mime(mime)
-        ref = FileRef(None, filename=filename, mime=mime, size=None if size is None else check_size(size))
-        _check_sizes(ref, size, "", settings)
-        plan = Plan(settings, "upload-url", key, (PlannedFile(ref, filename, mime, size, ()),))
+        ref = FileRef(None, filename=check_filename(filename), mime=check_mime(mime), size=size)
+        size = _check_sizes(ref, None, "", settings)
+        plan = Plan(settings, "upload-url", key, (PlannedFile(ref, ref.filename, ref.mime, size, ()),))
         return cls(plan, SendState(1))
 
     @property

@@ -20,6 +20,7 @@ from flowflex_core.files import FileRef
 # Deeper payloads are refused by many JSON readers; the fake refuses them too. A value that holds itself ends here.
 MAX_DEPTH = 64
 
+# A hook that turns a value of a type that JSON has no word for into one that it has.
 Default = Callable[[Any], Any]
 
 # Where a value stands: the trail of what it stands in, and its key or index there. None is the payload itself.

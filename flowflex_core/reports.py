@@ -1,5 +1,6 @@
 """Turns the end of a send into the error that its caller reads: one sentence, and the fields to branch on."""
 
+from flowflex_core.backoff import LONGEST_RETRY_AFTER
 from flowflex_core.errors import (
     FlowFlexConnectionError,
     FlowFlexError,
@@ -23,7 +24,6 @@ _OF_A_PUT: dict[str, type[FlowFlexError]] = {
 _OF_THE_API: dict[str, type[FlowFlexError]] = {
     "timeout": FlowFlexTimeoutError,
     "connection": FlowFlexConnectionError,
-    "source": FlowFlexUploadError,
 }
 
 
@@ -59,11 +59,16 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
         return _error(
             FlowFlexTimeoutError, f"the deadline of {seconds:.10g} s came before the event could arrive", task
         )
-    last = next((task for task in state.under_way.values() if task.problem is not None), None)
-    words = f"the deadline of {seconds:.10g} s came"
+    came = f"the deadline of {seconds:.10g} s came"
     if plan.goal == "event":
-        words += f" with {state.stored.count} of {len(plan.files)} files stored; the event was not sent"
-    return _error(FlowFlexTimeoutError, words, last)
+        last = next((task for task in state.under_way.values() if task.problem is not None), None)
+        words = f"{came} with {state.stored.count} of {len(plan.files)} files stored; the event was not sent"
+        return _error(FlowFlexTimeoutError, words, last)
+    # The one task of an upload, or of a request for its URL.
+    task = next(iter(state.under_way.values()), None)
+    leg, kind = ("put", FlowFlexUploadTimeoutError) if plan.goal == "asset" else ("upload-url", FlowFlexTimeoutError)
+    what = _what(plan, task or Task(0, state.now), leg)
+    return _error(kind, f"{what} was not {'stored' if leg == 'put' else 'granted'} when {came}", task)
 
 
 def stale_error(plan: Plan, task: Task) -> FlowFlexError:
@@ -96,6 +101,8 @@ def _error(kind: type[FlowFlexError], words: str, task: Task | None, advice: str
     attempts = 0 if task is None else task.failures + (task.state in IN_FLIGHT)
     if attempts > 1:
         words += f", after {attempts} attempts"
+    if problem is not None and problem.retry_after is not None and problem.retry_after > LONGEST_RETRY_AFTER:
+        words += f"; it asks to wait {problem.retry_after:.10g} s, more than the {LONGEST_RETRY_AFTER:g} s waited for"
     if advice:
         words += f"; {advice}"
     if problem is None:

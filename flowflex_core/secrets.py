@@ -38,20 +38,21 @@ class Mask:
         """Return a mask for more secrets than this one."""
         return Mask(tuple(sorted({*self._secrets, *spellings(*secrets)}, key=len, reverse=True))) if secrets else self
 
-    def value(self, value: Any) -> Any:
-        """Return parsed JSON without any secret and without the query of any URL."""
+    def known(self, value: Any) -> Any:
+        """Return parsed JSON without the secrets of this mask, and otherwise as it is."""
         if isinstance(value, str):
             for secret in self._secrets:
                 value = value.replace(secret, MASKED)
-            return _URL.sub(_without_query, value)
+            return value
         if isinstance(value, list):
-            return [self.value(child) for child in value]
+            return [self.known(child) for child in value]
         if isinstance(value, dict):
-            return {
-                self.value(key): MASKED if key.lower() in _SECRET_FIELDS else self.value(child)
-                for key, child in value.items()
-            }
+            return {self.known(key): self.known(child) for key, child in value.items()}
         return value
+
+    def value(self, value: Any) -> Any:
+        """Return parsed JSON without the secrets of this mask, nor what may be one: the query of a URL, a token."""
+        return _without_suspects(self.known(value))
 
     def sentence(self, words: str | None) -> str | None:
         """Return one short line of `words` without any secret; None for no words."""
@@ -60,6 +61,19 @@ class Mask:
         masked = str(self.value(words))  # before it is cut: half a secret is not recognised
         line = "".join(character if character.isprintable() else " " for character in masked)
         return line[:MAX_SENTENCE].strip() or None
+
+
+def _without_suspects(value: Any) -> Any:
+    if isinstance(value, str):
+        return _URL.sub(_without_query, value)
+    if isinstance(value, list):
+        return [_without_suspects(child) for child in value]
+    if isinstance(value, dict):
+        return {
+            _without_suspects(key): MASKED if key.lower() in _SECRET_FIELDS else _without_suspects(child)
+            for key, child in value.items()
+        }
+    return value
 
 
 def _without_query(url: re.Match[str]) -> str:

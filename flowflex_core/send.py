@@ -126,7 +126,7 @@ def _task_of(new: SendState, outcome: Outcome) -> Task | None:
 
 
 def _judge(plan: Plan, new: SendState, task: Task, outcome: Outcome) -> Verdict:
-    case = judge.Case(outcome, plan.settings, new.now, lambda: _granted(new, task))
+    case = judge.Case(outcome, plan.settings, new.now, lambda: _granted(new, task, outcome))
     if task.state == EVENT_SENT:
         return judge.of_event(case)
     if task.state == URL_SENT:
@@ -134,10 +134,10 @@ def _judge(plan: Plan, new: SendState, task: Task, outcome: Outcome) -> Verdict:
     return judge.of_put(case, is_old=_is_old(task, new.now), in_doubt=task.doubt)
 
 
-def _granted(new: SendState, task: Task) -> list[UploadUrl]:
-    """List the upload URLs whose secrets a reply may repeat: those in use, and to the event all of the run."""
+def _granted(new: SendState, task: Task, outcome: Outcome) -> list[UploadUrl]:
+    """List the upload URLs whose secrets words may repeat: those in use, and a reply to the event those of the run."""
     found = [other.granted for other in new.under_way.values()]
-    if task.index == EVENT:
+    if task.index == EVENT and isinstance(outcome, Response):
         found += [entry.granted for entry in new.stored]
     return [granted for granted in found if granted is not None]
 

@@ -1,8 +1,6 @@
 """Connection settings: validated once, immutable, and silent about their credentials."""
 
 import base64
-import re
-from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -10,10 +8,8 @@ from flowflex_core import checks
 from flowflex_core.address import AddressError, parse
 from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.files import MAX_FILE_BYTES
+from flowflex_core.payload import Default
 from flowflex_core.secrets import MASKED, Mask, spellings
-
-# Hooks that turn a value of a type that JSON has no word for into one that it has.
-Default = Callable[[Any], Any]
 
 
 class Settings:
@@ -173,5 +169,5 @@ def _base_url(value: Any) -> tuple[str, bool]:
             f"base_url must use https, not http, for {address.host}: credentials would cross the network in "
             "clear text (plain http is for loopback only)"
         )
-    path = re.sub(r"/api$", "", address.path.rstrip("/")).rstrip("/")
+    path = address.path.rstrip("/").removesuffix("/api").rstrip("/")
     return address.origin + path, address.is_loopback

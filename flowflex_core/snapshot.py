@@ -58,7 +58,7 @@ def write(plan: Plan, state: SendState) -> str:
         doubt = event.doubt or event.state == EVENT_SENT
         written["post"] = _tries(event, failed) | {"doubt": doubt}
     if isinstance(state.ended, tuple):
-        written["response"] = plan.settings.mask.value(state.ended[0])
+        written["response"] = plan.settings.mask.known(state.ended[0])
     return json.dumps(written, separators=(",", ":"))
 
 
@@ -67,9 +67,8 @@ def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
     event = state.under_way.get(EVENT)
     if not state.stored.count and (event is None or not (event.doubt or event.state == EVENT_SENT)):
         return None
-    # A frozen body whose files are deleted, by our clock or by FlowFlex's word, is refused for ever.
-    is_frozen = state.body is not None
-    is_missing = is_frozen and isinstance(state.ended, FlowFlexError) and state.ended.code == "ASSET_FILE_MISSING"
+    # What names files that are deleted, by our clock or by FlowFlex's word, is refused for ever.
+    is_missing = isinstance(state.ended, FlowFlexError) and state.ended.code == "ASSET_FILE_MISSING"
     if is_missing or is_stale(plan, state):
         return None
     try:

@@ -1,6 +1,7 @@
-"""What an outcome means: the whole retry policy, as three functions from an outcome to a verdict.
+"""What an outcome means, as three functions from an outcome to a verdict: success, no, not now, or old URL.
 
-They see one outcome of one leg and no state but what is passed in; what a verdict leads to is `states`' business.
+They see one outcome of one leg and no state but what is passed in. Whether there is another attempt is decided in
+`send`, where the attempts, the deadline and the one new URL are counted.
 """
 
 from collections.abc import Callable, Iterable
@@ -52,7 +53,7 @@ class Verdict:
     Attributes:
         sign: What happened.
         value: What was gained: an upload URL, or the reply to the event.
-        problem: Why nothing was gained.
+        problem: Why nothing was gained; None exactly where something was.
         arrived: Whether the request may have had its effect: True adds a doubt that only a definite reply removes.
     """
 

@@ -23,6 +23,7 @@ from flowflex_core import (
     Settings,
     UploadFile,
     encode_payload,
+    files_in,
 )
 from flowflex_core.checks import header_value
 from flowflex_transports.bodies import SourceError, Sources
@@ -96,10 +97,7 @@ def prepare_send(
     key = new_key() if idempotency_key is None else header_value(idempotency_key, "idempotency_key")
     header_value(event, "event")
     encoded = encode_payload(payload, settings.default)
-    first_paths: dict[FileRef, str] = {}
-    for place, path in zip(encoded.places, encoded.paths, strict=True):
-        first_paths.setdefault(encoded.files[place], path)
-    sources = Sources.measure(first_paths, max_file_bytes=settings.max_file_bytes)
+    sources = Sources.measure(files_in(encoded), max_file_bytes=settings.max_file_bytes)
     return SendEvent.start(settings, event, encoded, idempotency_key=key, sizes=sources.sizes), sources
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from flowflex_core import FileRef, FlowFlexConfigError, Operation, SendEvent, SendEventResult, Settings, UploadUrl, file
 from flowflex_core.checks import whole_number
 from flowflex_core.files import MAX_FILE_BYTES
-from flowflex_core.settings import Default
+from flowflex_core.payload import Default
 from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Clock,

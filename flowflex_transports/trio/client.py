@@ -20,7 +20,7 @@ from flowflex_core import (
     file,
 )
 from flowflex_core.files import MAX_FILE_BYTES
-from flowflex_core.settings import Default
+from flowflex_core.payload import Default
 from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Event,

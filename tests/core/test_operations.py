@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import pickle
+import traceback
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from flowflex_core import (
     encode_payload,
     file,
 )
-from tests.core.drive import HAPPY, NOW, SECRETS, connection, error_of, failed, grant, play, reply, start
+from tests.core.drive import HAPPY, NOW, SECRETS, connection, error_of, failed, grant, json_of, play, reply, start
 
 
 def operations():
@@ -322,3 +324,24 @@ def test_a_missing_asset_leaves_nothing_to_resume():
     assert failed(start({"a": file("a.pdf")}), event=gone).snapshot is None
     other = [reply(422, {"error": "no", "code": "INVALID_BODY"})]
     assert failed(start({"a": file("a.pdf")}), event=other).snapshot is not None
+
+
+def test_an_error_that_is_asked_for_again_gathers_no_traceback():
+    """The hundredth time, the traceback is as short as the first time."""
+    operation = start({"a": file("a.pdf")})
+    play(operation, put=[reply(403)])
+
+    def depth():
+        return len(traceback.extract_tb(error_of(operation).__traceback__))
+
+    assert depth() == depth() == depth()
+
+
+def test_the_name_of_an_enums_member_is_its_value():
+    """A file name that is a member of an enum is sent as the text that was checked."""
+
+    class Name(str, Enum):  # noqa: UP042 - what a StrEnum is not: its str() is the name of the member
+        INVOICE = "invoice.pdf"
+
+    played = play(start({"a": file(b"x", filename=Name.INVOICE)}))
+    assert json_of(played.requests[0])["filename"] == "invoice.pdf"

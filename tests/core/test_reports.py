@@ -179,3 +179,11 @@ def test_a_deadline_with_the_event_in_doubt():
         Exception, match=f"^{EVENT} may or may not have arrived when the deadline of 10 s came: nothing came{RESUME}$"
     ):
         operation.result()
+
+
+@pytest.mark.parametrize(("asked", "told"), [("3600", True), ("61", True), ("60", False)])
+def test_a_wait_that_is_too_long_is_told(asked, told):
+    """Where the server asks for more than is waited for, the message says so, and how much."""
+    error = failed(start(max_retries=1), event=[reply(429, retry_after=asked)] * 2)
+    assert (f"; it asks to wait {asked} s, more than the 60 s waited for" in error.message) is told
+    assert error.attempts == (1 if told else 2)

@@ -17,6 +17,7 @@ from flowflex_core import (
     FlowFlexTimeoutError,
     FlowFlexUploadConnectionError,
     FlowFlexUploadError,
+    FlowFlexUploadTimeoutError,
     Response,
     SendEvent,
     Turn,
@@ -318,15 +319,18 @@ def test_what_the_deadline_forbids_is_not_waited_for():
 
 def test_uploads_and_urls_have_a_deadline_too():
     """The other two operations end at their deadline as well."""
-    for operation in (
-        UploadFile.start(connection(deadline_seconds=5), file("a.pdf"), key="k"),
-        CreateUploadUrl.start(connection(deadline_seconds=5), filename="a.pdf", mime="text/plain", key="k"),
+    upload = UploadFile.start(connection(deadline_seconds=5), file("a.pdf"), key="k")
+    ask = CreateUploadUrl.start(connection(deadline_seconds=5), filename="a.pdf", mime="text/plain", key="k")
+    for operation, kind, what in (
+        (upload, FlowFlexUploadTimeoutError, "'a.pdf' was not stored"),
+        (ask, FlowFlexTimeoutError, "'a.pdf': the upload URL was not granted"),
     ):
         assert operation.advance(NOW).wait == 5.0
         assert operation.advance(NOW + 5).done
         error = error_of(operation)
-        assert isinstance(error, FlowFlexTimeoutError)
-        assert (error.message, error.idempotency_key, error.snapshot) == ("the deadline of 5 s came", None, None)
+        assert type(error) is kind
+        told = (error.message, error.attempts, error.idempotency_key, error.snapshot)
+        assert told == (f"{what} when the deadline of 5 s came", 1, None, None)
 
 
 # Failing fast

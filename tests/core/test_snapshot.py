@@ -493,3 +493,24 @@ def test_a_file_over_the_limit_is_refused_on_resume():
     operation = start({"a": file("a.pdf", size=1_000)})
     with pytest.raises((FlowFlexUploadError, FlowFlexConfigError), match="1000 bytes, over the limit of 10"):
         resume(operation.snapshot(), max_file_bytes=10)
+
+
+def test_what_a_finished_send_answered_is_kept_as_it_was():
+    """The response after a resume is the one before it, links and tokens in it too; our credentials alone are not."""
+    answer = {"token": "run_42", "link": "https://app.flowflex.test/run?id=42", "echo": f"by {API_KEY}"}
+    play(operation := start(), event=[reply(200, answer)])
+    assert resume(operation.snapshot()).result().response == answer | {"echo": "by [secret]"}
+
+
+def test_files_that_grew_old_before_the_event_leave_nothing_to_resume():
+    """What can only fail again is not offered: the file came from memory, and its asset is deleted by now."""
+    operation = start({"a": file(b"x", filename="a.pdf"), "b": file("b.pdf")}, max_parallel_uploads=1)
+    requests = operation.advance(NOW).requests
+    for _ in range(3):
+        requests = operation.advance(NOW, well(requests[0])).requests
+    again = resume(operation.snapshot())
+    requests = again.advance(NOW + 48 * HOUR).requests
+    for _ in range(2):
+        requests = again.advance(NOW + 48 * HOUR, well(requests[0])).requests
+    error = error_of(again)
+    assert (error.code, error.snapshot) == ("ASSET_FILE_MISSING", None)

@@ -587,3 +587,23 @@ def test_any_reply_is_judged(drawn: list[Any]):
     else:
         message = "it arrived"
     assert message.isprintable()
+
+
+@pytest.mark.parametrize("name", ["Signature", "X-Amz-Signature", "AWSAccessKeyId"])
+def test_the_name_of_a_query_field_is_no_secret(name):
+    """Error codes hold such names: callers who branch on them would be misled."""
+    url = f"https://storage.flowflex.test/a?{name}={SIGNATURE}"
+    body = f"<Error><Code>{name}DoesNotMatch</Code><Message>The {name} {SIGNATURE} is off</Message></Error>"
+    error = failed(start({"a": file("a.pdf")}), url=[grant(url=url)], put=[reply(403, body.encode())])
+    assert error.code == f"{name}DoesNotMatch"
+    assert f"The {name} [secret] is off" in error.message
+
+
+def test_an_overlong_upload_url_is_refused():
+    """Every later reply is searched for its parts, and no storage reads such a request line."""
+    at = "https://storage.flowflex.test/a?s="
+    assert failed(start({"a": file("a.pdf")}), url=[grant(url=at + "x" * 8_000)]).message == (
+        "a: 'a.pdf': the upload URL was not granted: its uploadUrl is over 8000 characters long (200)"
+    )
+    play(operation := start({"a": file("a.pdf")}), url=[grant(url=at + "x" * (8_000 - len(at)))])
+    assert operation.result()

@@ -17,7 +17,7 @@ def sequential(operation, perform):
     while not turn.done:
         outcomes = [perform(request) for request in turn.requests]
         if not outcomes:
-            time.sleep(turn.wait)
+            time.sleep(turn.wait)  # as the loop of an embedder does
         turn = operation.advance(time.time(), *outcomes)
     return operation.result()
 

@@ -71,7 +71,7 @@ def oversleeps(operation, perform):
     while not turn.done:
         outcomes = [perform(request) for request in turn.requests]
         if not outcomes:
-            time.sleep(turn.wait + 1.5)
+            time.sleep(turn.wait + 1.5)  # the planted fault
         turn = operation.advance(time.time(), *outcomes)
     return operation.result()
 
@@ -88,7 +88,7 @@ def returns_nothing(operation, perform):
 
 
 def hangs(operation, perform):
-    time.sleep(7)
+    time.sleep(7)  # the planted fault
 
 
 def waits_for_whole_turns(operation, perform):
@@ -97,7 +97,7 @@ def waits_for_whole_turns(operation, perform):
         while not turn.done:
             outcomes = list(pool.map(perform, turn.requests))
             if not outcomes:
-                time.sleep(turn.wait)
+                time.sleep(turn.wait)  # as the loop of an embedder does
             turn = operation.advance(time.time(), *outcomes)
     return operation.result()
 

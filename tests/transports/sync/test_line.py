@@ -144,7 +144,7 @@ def test_a_peer_that_reads_slowly_cannot_outlast_the_total(transport):
     def script(wire: Wire) -> None:
         wire.read_head()
         while not wire.closed_by_client.is_set() and wire.read_body(20_000):
-            time.sleep(0.01)
+            time.sleep(0.01)  # the slowness is what is tested
 
     with ScriptedServer(script, receive_buffer=4096) as server:
         sent = request(server.url(), method="PUT", timeout=5.0, total=0.3)
