@@ -4,61 +4,19 @@ urllib3 writes the requests, `reply` reads what comes back, and the line does al
 used: they rewrite percent-encoded URLs, which breaks presigned ones.
 """
 
-import re
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from urllib3.connection import HTTPConnection
 from urllib3.util import SKIP_HEADER
 
 from flowflex_core import Request, Response
-from flowflex_core.address import Address, parse
-from flowflex_transports.environment import Proxies, Proxy
 from flowflex_transports.protocols import Source
+from flowflex_transports.route import Route
 from flowflex_transports.sync.line import Line, ReplyBegunError, Trouble
 from flowflex_transports.sync.reply import read_head, read_reply
-
-_URL_PARTS = re.compile(r"[^:/?#]+://(?P<authority>[^/?#]*)(?P<target>.*)", re.DOTALL)
-
-# A connection can serve all requests to the same scheme, host and port through the same proxy.
-Origin = tuple[str, str, int, Proxy | None]
-
-
-@dataclass(frozen=True, slots=True, repr=False)  # a repr would show a presigned query
-class Route:
-    """How one URL is reached.
-
-    Attributes:
-        address: The URL in its parts.
-        proxy: What stands in between, or None.
-        host: The Host header: the authority as it stands in the URL.
-        target: What the request line holds: bytes of the URL, none changed.
-    """
-
-    address: Address
-    proxy: Proxy | None
-    host: str
-    target: str
-
-    @classmethod
-    def to(cls, url: str, proxies: Proxies) -> "Route":
-        """Find the way to `url`."""
-        address = parse(url)
-        proxy = proxies.for_address(address)
-        parts = _URL_PARTS.fullmatch(url)
-        assert parts is not None, "parse() takes no other URLs"
-        path = parts["target"] if parts["target"].startswith("/") else "/" + parts["target"]
-        is_forwarded = proxy is not None and address.scheme == "http"
-        target = f"http://{parts['authority']}{path}" if is_forwarded else path
-        return cls(address, proxy, parts["authority"], target)
-
-    @property
-    def origin(self) -> Origin:
-        """What tells whether an open connection serves this route."""
-        return (self.address.scheme, self.address.host, self.address.port, self.proxy)
 
 
 class Connection:
@@ -94,15 +52,15 @@ class Connection:
             try:
                 self.line.dial(proxy.host, proxy.port)
                 if address.scheme == "https":
-                    self._ask_for_tunnel(f"{address.host}:{address.port}", proxy)
+                    self._ask_for_tunnel()
             except Trouble as trouble:
                 raise _proxy_trouble(trouble) from None
         if address.scheme == "https":
             self.line.secure(self._tls(), address.host)
 
-    def _ask_for_tunnel(self, authority: str, proxy: Proxy) -> None:
+    def _ask_for_tunnel(self) -> None:
         with suppress(ReplyBegunError):  # what it says tells more
-            self._write("CONNECT", authority, {"Host": authority, **_credentials(proxy)}, None)
+            self._write("CONNECT", self._route.tunnel, self._route.tunnel_headers, None)
         status = read_head(self.line).status
         if not 200 <= status < 300:
             raise Trouble("proxy", f"it opened no tunnel (status {status})")
@@ -118,10 +76,7 @@ class Connection:
         """
         self.reusable = False
         length = len(body) if isinstance(body, bytes) else body.length
-        headers = {"Host": route.host}
-        if route.proxy is not None and route.address.scheme == "http":
-            headers |= _credentials(route.proxy)
-        headers |= {**request.headers, "Content-Length": str(length)}
+        headers = {"Host": route.host, **request.headers, **route.proxy_headers, "Content-Length": str(length)}
         unsent: ReplyBegunError | None = None
         try:
             self._write(request.method, route.target, headers, body if isinstance(body, bytes) else body.chunks())
@@ -147,10 +102,6 @@ class Connection:
     def hang_up(self) -> None:
         """Close the connection for good."""
         self.line.hang_up()
-
-
-def _credentials(proxy: Proxy) -> dict[str, str]:
-    return {} if proxy.authorization is None else {"Proxy-Authorization": proxy.authorization}
 
 
 def _proxy_trouble(trouble: Trouble) -> Trouble:

@@ -4,7 +4,7 @@ import threading
 import time
 
 from flowflex_core import Request
-from flowflex_transports.sync.connection import Connection, Origin
+from flowflex_transports.sync.connection import Connection
 
 # Enough for the parallel uploads of a client, to storage and API.
 _MOST_IDLE = 32
@@ -17,15 +17,15 @@ class Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: list[tuple[Origin, Connection]] = []
+        self._idle: list[tuple[str, Connection]] = []
         self._in_use: dict[int, tuple[int, Connection]] = {}  # with the thread that uses it
         self._closed = False
 
-    def take(self, request: Request, origin: Origin) -> Connection | None:
-        """Lend the connection to `origin` that was used last, if one is left that its peer has not closed."""
+    def take(self, request: Request, route_key: str) -> Connection | None:
+        """Lend the connection of that key that was used last, if one is left that its peer has not closed."""
         while True:
             with self._lock:
-                found = next((i for i in range(len(self._idle) - 1, -1, -1) if self._idle[i][0] == origin), None)
+                found = next((i for i in range(len(self._idle) - 1, -1, -1) if self._idle[i][0] == route_key), None)
                 if found is None:
                     return None
                 connection = self._idle.pop(found)[1]
@@ -39,11 +39,11 @@ class Pool:
         with self._lock:
             self._in_use[id(request)] = (threading.get_ident(), connection)
 
-    def give_back(self, request: Request, origin: Origin, connection: Connection) -> None:
+    def give_back(self, request: Request, route_key: str, connection: Connection) -> None:
         """Keep a connection for the next request, and close the oldest where there are too many."""
         connection.idle_since = time.monotonic()
         with self._lock:
-            self._idle.append((origin, connection))
+            self._idle.append((route_key, connection))
             self._in_use.pop(id(request), None)
             surplus = self._idle if self._closed else self._idle[:-_MOST_IDLE]
             self._idle = [] if self._closed else self._idle[-_MOST_IDLE:]

@@ -9,7 +9,8 @@ from flowflex_core.address import AddressError
 from flowflex_transports.environment import Proxies, tls_context
 from flowflex_transports.process import PerProcess
 from flowflex_transports.protocols import Source
-from flowflex_transports.sync.connection import Connection, Route
+from flowflex_transports.route import Route
+from flowflex_transports.sync.connection import Connection
 from flowflex_transports.sync.line import Trouble
 from flowflex_transports.sync.pool import Pool
 
@@ -49,7 +50,7 @@ class Urllib3Transport:
         except AddressError:
             return Failure(request.id, "protocol", "the request has no usable URL", False)
         pool = self._pools.get()
-        connection = pool.take(request, route.origin)
+        connection = pool.take(request, route.key)
         sent = False
         try:
             if connection is None:
@@ -66,7 +67,7 @@ class Urllib3Transport:
         finally:
             if connection is not None:
                 if connection.reusable:
-                    pool.give_back(request, route.origin, connection)
+                    pool.give_back(request, route.key, connection)
                 else:
                     pool.end(request, connection)
 

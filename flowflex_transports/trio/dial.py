@@ -2,13 +2,11 @@
 
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import h11
 import trio
 
-from flowflex_core.address import Address
-from flowflex_transports.environment import Proxy
+from flowflex_transports.route import Route
 from flowflex_transports.trio.connection import Connection, PeerClosed
 from flowflex_transports.trio.line import Line, Silence
 
@@ -17,53 +15,6 @@ TLSContext = Callable[[], Awaitable[ssl.SSLContext]]
 
 class ProxyFault(Exception):
     """The proxy could not be reached, or would not do what it was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """The way that a request goes.
-
-    Attributes:
-        url: Where it goes.
-        address: The same in its parts.
-        proxy: What stands between, if anything.
-    """
-
-    url: str = field(repr=False)
-    address: Address
-    proxy: Proxy | None
-
-    @property
-    def tunnelled(self) -> bool:
-        """Whether the proxy passes bytes that it cannot read; without TLS it is given the whole URL instead."""
-        return self.proxy is not None and self.address.scheme == "https"
-
-    @property
-    def key(self) -> str:
-        """Names the connections that can serve this route."""
-        if self.proxy is None:
-            return self.address.origin
-        through = f"proxy {self.proxy.host}:{self.proxy.port}"
-        return f"{self.address.origin} through {through}" if self.tunnelled else through
-
-    @property
-    def host(self) -> str:
-        """The value of the Host header: the authority as it stands in the URL, since a signature may cover it."""
-        return self.url.partition("://")[2].partition("/")[0].partition("?")[0]
-
-    @property
-    def target(self) -> str:
-        """The request target, of the URL's own bytes (RFC 9112, section 3.2)."""
-        path = self.url.partition("://")[2].removeprefix(self.host)
-        path = path if path.startswith("/") else f"/{path}"
-        return path if self.proxy is None or self.tunnelled else f"http://{self.host}{path}"
-
-    @property
-    def proxy_headers(self) -> tuple[tuple[str, str], ...]:
-        """What the proxy alone may see."""
-        if self.proxy is None or self.proxy.authorization is None:
-            return ()
-        return (("Proxy-Authorization", self.proxy.authorization),)
 
 
 async def dial(route: Route, tls: TLSContext, silence: float) -> Connection:
@@ -108,9 +59,8 @@ async def _secured(connection: Connection, host: str, context: ssl.SSLContext) -
 
 
 async def _tunnel(connection: Connection, route: Route) -> None:
-    authority = f"{route.address.host}:{route.address.port}"
     try:
-        status = await connection.tunnel(authority, [("Host", authority), *route.proxy_headers])
+        status = await connection.tunnel(route.tunnel, [*route.tunnel_headers.items()])
     except (PeerClosed, h11.RemoteProtocolError, trio.BrokenResourceError) as error:
         raise ProxyFault("the proxy broke off while it was asked for a tunnel") from error
     if not 200 <= status < 300:

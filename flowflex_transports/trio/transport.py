@@ -10,13 +10,14 @@ import h11
 import trio
 
 from flowflex_core import FlowFlexConfigError
-from flowflex_core.address import AddressError, parse
+from flowflex_core.address import AddressError
 from flowflex_core.messages import Failure, FailureKind, Request, Response
 from flowflex_transports.environment import Proxies, tls_context
 from flowflex_transports.protocols import AsyncSource
+from flowflex_transports.route import Route
 from flowflex_transports.trio.causes import single_cause
 from flowflex_transports.trio.connection import Connection, PeerClosed, SourceFault, WrongLength
-from flowflex_transports.trio.dial import ProxyFault, Route, TLSContext, dial
+from flowflex_transports.trio.dial import ProxyFault, TLSContext, dial
 from flowflex_transports.trio.line import Silence
 from flowflex_transports.trio.pool import Plan, Pool
 
@@ -100,19 +101,13 @@ class TrioTransport:
         await trio.lowlevel.checkpoint()
 
     async def _exchange(self, request: Request, body: bytes | AsyncSource, claim: "_Claim") -> Response:
-        address = parse(request.url)
-        route = Route(request.url, address, self._proxies.for_address(address))
+        route = Route.to(request.url, self._proxies)
         connections = self._present()
         try:
             connection = await connections.obtain(claim, route, self._tls, request.timeout)
             length = len(body) if isinstance(body, bytes) else body.length
-            headers = [
-                ("Host", route.host),
-                *request.headers.items(),
-                *(() if route.tunnelled else route.proxy_headers),
-                ("Content-Length", str(length)),
-            ]
-            return await connection.exchange(request, route.target, headers, body)
+            headers = {"Host": route.host, **request.headers, **route.proxy_headers, "Content-Length": str(length)}
+            return await connection.exchange(request, route.target, [*headers.items()], body)
         finally:
             connections.take_back(claim)
 
