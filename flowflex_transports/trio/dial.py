@@ -52,8 +52,9 @@ async def _connected(host: str, port: int, silence: float) -> Connection:
 async def _secured(connection: Connection, host: str, context: ssl.SSLContext) -> Connection:
     """Put TLS over what `connection` speaks over; certificates name hosts without brackets or a final dot."""
     name = host.strip("[]").removesuffix(".")
-    # https_compatible: servers end connections without a TLS goodbye; HTTP's own framing tells a cut reply.
-    stream = trio.SSLStream(connection.stream, context, server_hostname=name, https_compatible=True)
+    # An end without a TLS goodbye is an error where a reply is read to the end, and is met nowhere else: anybody on the
+    # way can end a TCP connection, and half a reply would be taken for a whole one.
+    stream = trio.SSLStream(connection.stream, context, server_hostname=name)
     await stream.do_handshake()
     return Connection(connection.line, stream)
 

@@ -38,7 +38,7 @@ _FAULTS: tuple[tuple[type[Exception], FailureKind, str | None], ...] = (
     (UnicodeEncodeError, "protocol", "the request cannot be written as HTTP/1.1"),
     (AddressError, "protocol", "the request has no usable URL"),
     (ssl.SSLCertVerificationError, "tls", "the server's certificate is not trusted"),
-    (ssl.SSLEOFError, "connection", "the peer ended the connection during the TLS handshake"),
+    (ssl.SSLEOFError, "connection", "the peer ended the connection without a TLS goodbye"),
     (ssl.SSLError, "tls", "TLS failed"),
     (socket.gaierror, "connection", "the host name could not be resolved"),
     (ConnectionRefusedError, "connection", "the connection was refused"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flowflex_core import Outcome, Request, SendEvent, file
+from flowflex_core import Failure, Outcome, Request, SendEvent, file
 from tests.core.scenarios import EVENT_NAME, IDEMPOTENCY_KEY, settings_with
 from tests.core.worlds import FIRST_MOMENT, Answer, benign, named
 
@@ -92,4 +92,21 @@ def test_the_cost_of_a_step_does_not_grow_with_the_files(kind, cost):
     few, many = cost(a_step(kind, FEW)), cost(a_step(kind, MANY))
     assert few > 0
     # A branch more of the ledger for every 32 times the files: two lists of 32 at the most here.
+    assert many <= 1.1 * few + 600, "a step over many files costs more"
+
+
+def a_failed_event(files: int) -> Callable[[], object]:
+    """Return the step at which the event of a send with so many files gets no reply."""
+    uploading = Uploading(files)
+    uploading.go_on(2 * files)
+    (event,) = uploading.in_flight
+    failure = Failure(event.id, "timeout", "nothing came for 30 s", sent=True)
+    return lambda: uploading.operation.advance(FIRST_MOMENT, failure)
+
+
+@pytest.mark.parametrize("cost", [instructions, peak])
+def test_the_cost_of_a_failed_event_does_not_grow_with_the_files(cost):
+    """That no reply comes to the event costs over a thousand files what it costs over a few."""
+    few, many = cost(a_failed_event(FEW)), cost(a_failed_event(MANY))
+    assert few > 0
     assert many <= 1.1 * few + 600, "a step over many files costs more"

@@ -4,7 +4,7 @@ import functools
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
 import trio.testing
@@ -61,6 +61,11 @@ class Talk:
         """Close, without a TLS goodbye."""
         self._socket.close()
 
+    async def say_goodbye(self) -> None:
+        """Close, under TLS with a goodbye."""
+        with suppress(trio.BrokenResourceError):
+            await self.stream.aclose()
+
     async def _more(self) -> bytes:
         data = await self.stream.receive_some(65_536)
         self._read += data
@@ -108,7 +113,7 @@ async def serving(
     peer = Peer("https" if ssl_context else "http", listeners[0].socket.getsockname()[1])
 
     async def play(stream: trio.SocketStream) -> None:
-        tls = ssl_context and trio.SSLStream(stream, ssl_context, server_side=True, https_compatible=True)
+        tls = ssl_context and trio.SSLStream(stream, ssl_context, server_side=True)
         talk = Talk(len(peer.talks), tls or stream, stream.socket)
         peer.talks.append(talk)
         try:

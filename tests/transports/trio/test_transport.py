@@ -179,13 +179,35 @@ async def test_a_reply_is_read_in_every_framing(reply, scheme):
     async def script(talk: Talk) -> None:
         await talk.request()
         await talk.send(reply)
-        talk.close()
+        await talk.say_goodbye()
 
     async with serving(script, **at_peer) as peer:
         transport = TrioTransport(**at_client)
         outcome = await replied(transport, a_request(peer.url()), b"")
         await transport.aclose()
     assert (outcome.status, outcome.body) == (200, b"abcde")
+
+
+@pytest.mark.parametrize("has_length", [False, True])
+@in_trio
+async def test_under_tls_a_reply_without_a_length_ends_with_a_goodbye(has_length, server_tls, client_tls):
+    """Anybody on the way can end a TCP connection: half a reply is not whole; one of known length needs no goodbye."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(OK if has_length else b"HTTP/1.1 200 OK\r\n\r\nhalf of")
+        talk.close()
+
+    async with serving(script, ssl_context=server_tls) as peer:
+        transport = TrioTransport(ssl_context=client_tls)
+        outcome = await transport.perform(a_request(peer.url()), b"")
+        await transport.aclose()
+    if has_length:
+        assert isinstance(outcome, Response)
+        assert (outcome.status, outcome.body) == (200, b"ok")
+    else:
+        assert isinstance(outcome, Failure)
+        assert (outcome.kind, outcome.sent) == ("connection", True)
 
 
 @in_trio
