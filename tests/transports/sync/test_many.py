@@ -172,11 +172,13 @@ def test_what_is_no_error_of_an_event_ends_the_whole(files):
         list(client(Scripted(meanwhile)).send_many(events, concurrency=2))
 
 
-@pytest.mark.parametrize("where", ["threading._start_new_thread", "_thread.start_new_thread"])
+@pytest.mark.parametrize(
+    ("where", "start"),
+    [("threading.Thread.start", threading.Thread.start), ("_thread.start_new_thread", _thread.start_new_thread)],
+)
 @pytest.mark.parametrize("had", [0, 1])
-def test_where_too_few_threads_are_to_be_had_those_do_everything(where, had, monkeypatch):
+def test_where_too_few_threads_are_to_be_had_those_do_everything(where, start, had, monkeypatch):
     """Only where there is none at all, nothing can be sent, and the caller is told why."""
-    start = _thread.start_new_thread
     left = [start] * had
 
     def start_what_may_be(*arguments):

@@ -345,7 +345,7 @@ def test_what_strikes_between_two_steps_ends_the_run(in_helper):
         run.to_end()
 
 
-@pytest.mark.parametrize("where", ["threading._start_new_thread", "_thread.start_new_thread"])
+@pytest.mark.parametrize("where", ["threading.Thread.start", "_thread.start_new_thread"])
 def test_where_no_thread_is_to_be_had_the_caller_does_everything(where, monkeypatch):
     """Under a limit of threads, a send takes longer and does not fail; the client's threads are not used up."""
     refused = threading.Event()
