@@ -76,6 +76,7 @@ class ApiExchange(Exchange):
     def check_head(self) -> None:
         """Check the credentials, before anything else."""
         self.tenant = authenticate(self.store, self.fields.get("authorization"))
+        self.record.tenant = self.tenant.name
 
     def check_json_head(self) -> None:
         """Hold the media type and the announced length to their rules."""
@@ -147,6 +148,7 @@ class UploadUrlExchange(ApiExchange):
         with self.store.lock:
             upload = Upload(self.store.new_id("asset"), filename, mime, size, self.store.clock.now())
             tenant.uploads[upload.asset_id] = upload
+        self.record.asset_id = upload.asset_id
         url, token = self.store.upload_url(tenant, upload, URL_LIFETIME)
         issued = {"assetId": upload.asset_id, "uploadUrl": url, "token": token}
         return self.accept("upload-url.issued", JSON, json.dumps(issued).encode())
@@ -228,14 +230,16 @@ class EventExchange(ApiExchange):
         with self.store.lock:
             answer = self._stored_answer(body)
             if answer is not None:
-                return self.accept("event.replay", JSON, answer)
+                self.record.event_id = answer.event_id
+                return self.accept("event.replay", JSON, answer.content)
             files = self._files(payload, body)
             event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, self.store.clock.now())
-            answer = f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode()
+            content = f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode()
             tenant.events.append(event)
             if self._key is not None:
-                tenant.answers[self._key] = Answer(self._name, body, answer, event.accepted_at)
-        return self.accept("event.accepted", JSON, answer)
+                tenant.answers[self._key] = Answer(event.id, self._name, body, content, event.accepted_at)
+        self.record.event_id = event.id
+        return self.accept("event.accepted", JSON, content)
 
     def _checked_name(self) -> str:
         name = self.fields.get("x-event")
@@ -259,7 +263,7 @@ class EventExchange(ApiExchange):
         headers = self.head.headers
         return len(self.fields) != len(headers) and sum(key == name for key, _ in headers) > 1
 
-    def _stored_answer(self, body: bytes) -> bytes | None:
+    def _stored_answer(self, body: bytes) -> Answer | None:
         answer = None if self._key is None else self.tenant.answers.get(self._key)
         if answer is None or self.store.clock.now() - answer.stored_at > KEY_LIFETIME:
             return None
@@ -267,7 +271,7 @@ class EventExchange(ApiExchange):
             raise Refused("event.key-reused", f"The key was used for the event {answer.event_name!r}")
         if answer.body != body:
             raise Refused("event.key-reused", "The key was used with another body")
-        return answer.content
+        return answer
 
     def _files(self, payload: dict[str, Any], body: bytes) -> dict[str, Asset]:
         # Most events are small and carry no file: neither an asset id nor depth can hide in such a body.

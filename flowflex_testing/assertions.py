@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flowflex_core.payload import payload_path
+from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import OriginName
-from flowflex_testing.store import Asset, Event, RecordedRequest
+from flowflex_testing.store import Asset, Event
 
 _SHOWN = 3
 

@@ -3,11 +3,8 @@
 import json
 from collections.abc import Mapping
 from html import escape
-from typing import Literal
 
 from flowflex_testing.messages import Headers, Reply
-
-StorageDialect = Literal["s3", "supabase"]
 
 JSON: Headers = (("Content-Type", "application/json"),)
 

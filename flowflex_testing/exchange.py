@@ -144,7 +144,7 @@ class Exchange:
 
     def _end(self, outcome: Reply | Abort) -> None:
         self.release()
-        self.outcome = outcome
+        self.record.reply = self.outcome = outcome
 
     def _request_id(self) -> tuple[str, str]:
         return "x-request-id", self.record.request_id
@@ -157,5 +157,5 @@ class Exchange:
         headers: Headers = (),
         details: Mapping[str, object] | None = None,
     ) -> Reply:
-        error = api_error if self.head.origin == "api" else STORAGE_ERRORS[self.store.storage_dialect]
+        error = api_error if self.head.origin == "api" else STORAGE_ERRORS[self.store.switches.storage_dialect]
         return error(status, code, message, self.record.request_id, details or {}, (*headers, self._request_id()))

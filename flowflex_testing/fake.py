@@ -8,22 +8,30 @@
     fake = FakeFlowFlex()                              # the same, in memory
     client = FlowFlex(**fake.client_options, transport=MemoryTransport(fake))
 
-Here stand its public face and the way from a head to the operation that it is for.
+Here stands its public face; `engine` works on requests.
 """
 
-from collections.abc import Mapping
+import re
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from flowflex_testing import assertions
-from flowflex_testing.api import UPLOAD_URL_PATH, EventExchange, NoEndpointExchange, UploadUrlExchange, is_event_path
 from flowflex_testing.clock import Clock
-from flowflex_testing.dialects import STORAGE_ERRORS, StorageDialect
+from flowflex_testing.engine import Engine
 from flowflex_testing.exchange import Exchange
 from flowflex_testing.faults import FaultPlan
-from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, OriginName, Reply
-from flowflex_testing.storage import ASSETS_PREFIX, NoPutExchange, PutExchange
-from flowflex_testing.store import Asset, Event, RecordedRequest, Store, Tenant
+from flowflex_testing.journal import RecordedRequest
+from flowflex_testing.messages import Abort, BodyReader, Head, Reply
+from flowflex_testing.store import Asset, Event, Store, Tenant
+from flowflex_testing.switches import (
+    ApiDialect,
+    KeyFingerprint,
+    MissingFile,
+    ReusedKeyStatus,
+    StorageDialect,
+    Switches,
+)
+from flowflex_testing.tenants import TenantFake
+from flowflex_testing.witness import Witness
 
 if TYPE_CHECKING:
     import ssl
@@ -35,11 +43,9 @@ if TYPE_CHECKING:
 MEMORY_BASE_URL = "https://api.flowflex.test"
 MEMORY_STORAGE_URL = "https://storage.flowflex.test"
 
-_PIECE_BYTES = 262_144
 
-
-class FakeFlowFlex:
-    """A fake FlowFlex with one custom integration; entering it starts its live server.
+class FakeFlowFlex(Witness):
+    """A fake FlowFlex with one custom integration, to which `add_tenant` adds; entering it starts its live server.
 
     Args:
         api_key: The key that it takes.
@@ -48,7 +54,8 @@ class FakeFlowFlex:
         host: Where the live server listens.
         port: The port of the API; 0 is a free one. Storage always has a free one.
         strict: Whether the rules that are an assumed strictness hold.
-        storage_dialect: `s3` or `supabase`: how storage words its errors, and takes a second PUT.
+        storage_dialect, api_dialect, key_fingerprint, reused_key_status, refuses_key_in_flight, missing_file: How it
+            behaves where the field is of two minds; `flowflex_testing.switches` tells each.
         tls: True to serve https, with a certificate whose authority is `ca_pem`, or a server's context to do it with.
         clock: Its time; by default one that stands still.
 
@@ -67,11 +74,14 @@ class FakeFlowFlex:
         port: int = 0,
         strict: bool = True,
         storage_dialect: StorageDialect = "s3",
+        api_dialect: ApiDialect = "error/code",
+        key_fingerprint: KeyFingerprint = "body",
+        reused_key_status: ReusedKeyStatus = 422,
+        refuses_key_in_flight: bool = True,
+        missing_file: MissingFile = "refused",
         tls: "bool | ssl.SSLContext" = False,
         clock: Clock | None = None,
     ) -> None:
-        if storage_dialect not in STORAGE_ERRORS:
-            raise ValueError(f"storage_dialect is one of {', '.join(STORAGE_ERRORS)}, not {storage_dialect!r}")
         self.api_key = api_key
         self.api_secret = api_secret
         self.integration_code = integration_code
@@ -79,11 +89,20 @@ class FakeFlowFlex:
         self.faults = FaultPlan()
         self._host = host
         self._port = port
-        self._strict = strict
-        self._storage_dialect: StorageDialect = storage_dialect
+        self.switches = Switches(
+            strict=strict,
+            storage_dialect=storage_dialect,
+            api_dialect=api_dialect,
+            key_fingerprint=key_fingerprint,
+            reused_key_status=reused_key_status,
+            refuses_key_in_flight=refuses_key_in_flight,
+            missing_file=missing_file,
+        )
         self._tls = tls
         self._live: LiveServer | None = None
-        self._store = self._new_store()
+        self._default = TenantFake(self, "default", api_key, api_secret, integration_code)
+        self._tenants = {self._default.name: self._default}
+        self._engine = Engine(self._new_store(), self.faults)
 
     # The live server.
 
@@ -101,7 +120,7 @@ class FakeFlowFlex:
             ) from None
         self._live = LiveServer(self.handle, host=self._host, port=self._port, tls=self._tls)
         self._live.start()
-        self._store.storage_url = self.storage_url
+        self.store.storage_url = self.storage_url
 
     def stop(self) -> None:
         """Stop the live server: connections are closed, its threads ended. Stopping twice is nothing."""
@@ -138,96 +157,73 @@ class FakeFlowFlex:
     @property
     def client_options(self) -> dict[str, Any]:
         """The four arguments that lead a client here: `FlowFlex(**fake.client_options)`."""
-        return {
-            "api_key": self.api_key,
-            "api_secret": self.api_secret,
-            "integration_code": self.integration_code,
-            "base_url": self.base_url,
-        }
+        return self._default.client_options
+
+    def add_tenant(
+        self,
+        name: str,
+        *,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+        integration_code: str | None = None,
+    ) -> TenantFake:
+        """Add a custom integration with a store and a journal of its own; what is not given is made from `name`."""
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise ValueError(f"the name of a tenant is lower-case letters, digits and hyphens, not {name!r}")
+        if name in self._tenants:
+            raise ValueError(f"there is a tenant {name!r} already")
+        tenant = TenantFake(
+            self,
+            name,
+            f"cik_{name}" if api_key is None else api_key,
+            f"cis_{name}" if api_secret is None else api_secret,
+            f"ic_{name}" if integration_code is None else integration_code,
+        )
+        self.store.add(_tenant_of(tenant))
+        self._tenants[name] = tenant
+        return tenant
 
     # What has happened.
 
     @property
     def requests(self) -> list[RecordedRequest]:
         """Every request, in the order of arrival."""
-        return list(self._store.requests)
+        return list(self.store.requests)
 
     @property
     def events(self) -> list[Event]:
         """The events that were accepted, each once, however often it was repeated."""
-        return [event for tenant in self._store.tenants.values() for event in tenant.events]
+        return [event for tenant in self.store.tenants.values() for event in tenant.events]
 
     @property
     def assets(self) -> dict[str, Asset]:
         """The files that are stored, by asset id; expired ones too."""
-        return {name: asset for tenant in self._store.tenants.values() for name, asset in tenant.assets.items()}
+        return {name: asset for tenant in self.store.tenants.values() for name, asset in tenant.assets.items()}
 
     def reset(self) -> None:
         """Forget everything that happened, and every fault; the clock stays where it is."""
-        self._store = self._new_store()
+        self._engine = Engine(self._new_store(), self.faults)
         self.faults.clear()
-
-    def assert_event(
-        self, name: str, *, payload: Mapping[str, Any] | None = None, files: Mapping[str, str | bytes] | None = None
-    ) -> Event:
-        """Fail unless an event was accepted that has this name and what else is given; return the last such event.
-
-        Args:
-            name: The name of the event.
-            payload: What its payload must hold: of an object the keys given here, anything else whole.
-            files: Payload path to the name or the content of the file that must stand there.
-        """
-        return assertions.find_event(self.requests, self.events, name, payload or {}, files or {})
-
-    def assert_nothing_sent(self) -> None:
-        """Fail if any request arrived."""
-        assertions.check_nothing_sent(self.requests)
-
-    def assert_never_sent(self, *, header: str, to: OriginName | None = None) -> None:
-        """Fail if a request carried `header`, to either origin or to the one given: `to="storage"`."""
-        assertions.check_never_sent(self.requests, header, to)
 
     # The way in, for every face.
 
     def handle(self, head: Head, body: BodyReader) -> Reply | Abort:
         """Work on one request, and return what goes out. The body is read as far as it is wanted, and no farther."""
-        exchange = self.open(head)
-        try:
-            while exchange.outcome is None:
-                data = body.read(_PIECE_BYTES)
-                if data:
-                    exchange.feed(data)
-                else:
-                    exchange.finish()
-        except BodyCut:
-            exchange.cut_short()
-        except BaseException:
-            exchange.cut_short()
-            raise
-        assert exchange.outcome is not None
-        return exchange.outcome
+        return self._engine.handle(head, body)
 
     def open(self, head: Head) -> Exchange:
         """Begin with a request whose head has arrived, for who wants to feed the body piece by piece."""
-        exchange = self._exchange(head)
-        exchange.open()
-        return exchange
+        return self._engine.open(head)
 
-    def _exchange(self, head: Head) -> Exchange:
-        path = head.target.partition("?")[0]
-        if head.origin == "storage":
-            if head.method == "PUT" and path.startswith(ASSETS_PREFIX):
-                return PutExchange(self._store, head, self.faults.draw("put"))
-            return NoPutExchange(self._store, head)
-        if head.method == "POST":
-            if is_event_path(path):
-                return EventExchange(self._store, head, self.faults.draw("event"))
-            if path == UPLOAD_URL_PATH:
-                return UploadUrlExchange(self._store, head, self.faults.draw("upload-url"))
-        return NoEndpointExchange(self._store, head)
+    @property
+    def store(self) -> Store:
+        """What it holds."""
+        return self._engine.store
 
     def _new_store(self) -> Store:
-        tenant = Tenant("default", self.api_key, self.api_secret, self.integration_code)
-        store = Store(tenant, self.clock, strict=self._strict, storage_dialect=self._storage_dialect)
-        store.storage_url = self.storage_url
-        return store
+        tenants = [_tenant_of(tenant) for tenant in self._tenants.values()]
+        return Store(tenants, self.clock, self.switches, self.storage_url)
+
+
+def _tenant_of(tenant: TenantFake) -> Tenant:
+    return Tenant(tenant.name, tenant.api_key, tenant.api_secret, tenant.integration_code)

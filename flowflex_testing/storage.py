@@ -75,7 +75,7 @@ class PutExchange(Exchange):
             raise Refused("put.size", f"{size} bytes were sent, and {upload.size} declared")
         with self.store.lock:
             is_second = upload.asset_id in tenant.assets
-            if is_second and self.store.storage_dialect == "supabase":
+            if is_second and self.store.switches.storage_dialect == "supabase":
                 raise Refused("put.duplicate", "The resource already exists")
             tenant.assets[upload.asset_id] = Asset(
                 upload.asset_id,
@@ -101,6 +101,7 @@ class PutExchange(Exchange):
         expected = self.store.signature("PUT", signed, upload.mime)
         if not hmac.compare_digest(expected.encode(), token.encode("utf-8", "surrogateescape")):
             raise self._bad_signature("put.signature", content_type)
+        self.record.tenant, self.record.asset_id = tenant.name, upload.asset_id
         return tenant, upload
 
     def _bad_signature(self, rule_id: str, content_type: str, message: str = "") -> Refused:

@@ -1,24 +1,22 @@
-"""What FlowFlex holds: tenants with their uploads, assets, answers and events, and the journal of all requests."""
+"""What FlowFlex holds: tenants with their uploads, assets, answers and events; and the journal of all requests."""
 
 import base64
 import hashlib
 import hmac
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from flowflex_testing.clock import Clock
-from flowflex_testing.dialects import StorageDialect
-from flowflex_testing.messages import Head, Headers, OriginName
-from flowflex_testing.rules import RULES, enforced
+from flowflex_testing.journal import RecordedRequest
+from flowflex_testing.messages import Head
+from flowflex_testing.switches import Switches
 
 # As much of each file as is kept beside its digest.
 FIRST_BYTES = 4_096
-
-_MASKED = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,69 +78,11 @@ class Event:
 class Answer:
     """The content of the answer that is stored for an idempotency key, and the request that it belongs to."""
 
+    event_id: str
     event_name: str
     body: bytes
     content: bytes
     stored_at: float
-
-
-@dataclass(slots=True, repr=False)
-class RecordedRequest:
-    """A request that arrived, and what became of it.
-
-    Attributes:
-        number: From 1, in the order in which heads arrived.
-        at: When its head arrived, by the fake's clock.
-        origin: `api` or `storage`.
-        operation: `upload-url`, `put`, `event`, or None where it was none of these.
-        method: As sent.
-        target: Path and query, as sent.
-        headers: Pairs, names in lower case.
-        body: The body of a request to the API, as far as it was read; empty for storage.
-        received: How many bytes of the body arrived.
-        status: The status that was decided on; None where nothing was.
-        code: The code of a refusal, otherwise empty.
-        rule: The id of the rule behind the answer.
-        fault: The fault that struck.
-    """
-
-    number: int
-    at: float
-    origin: OriginName
-    operation: str | None
-    method: str
-    target: str
-    headers: Headers
-    body: bytes = b""
-    received: int = 0
-    status: int | None = None
-    code: str = ""
-    rule: str | None = None
-    fault: str | None = None
-
-    @property
-    def request_id(self) -> str:
-        """The id that the reply carries in x-request-id."""
-        return f"req_{self.number:08d}"
-
-    def header(self, name: str) -> str | None:
-        """Return the first value of the header `name`, in any case, or None."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key == wanted), None)
-
-    def __repr__(self) -> str:
-        """Show one line without secrets: neither the query nor credentials."""
-        words = [f"#{self.number}", self.method, self.origin, self.target.partition("?")[0]]
-        words += [f"{name}={value!r}" for name, value in self.headers if name.startswith("x-")]
-        words += [f"{name}=[masked]" for name, _ in self.headers if name in _MASKED]
-        words += [f"{self.received} bytes", "->", str(self.status or "no answer")]
-        if self.code and self.rule:
-            words.append(f"{self.code} (rule {self.rule}: {RULES[self.rule].sentence})")
-        elif self.rule in ("event.replay", "put.overwrite"):
-            words.append(f"(rule {self.rule})")
-        if self.fault:
-            words.append(f"(fault {self.fault})")
-        return " ".join(words)
 
 
 @dataclass(slots=True)
@@ -172,18 +112,27 @@ class Store:
     Whoever reads and then writes holds `lock`.
     """
 
-    def __init__(self, tenant: Tenant, clock: Clock, *, strict: bool, storage_dialect: StorageDialect) -> None:
+    def __init__(self, tenants: Iterable[Tenant], clock: Clock, switches: Switches, storage_url: str) -> None:
         self.clock = clock
-        self.enforced = enforced(strict=strict)
-        self.storage_dialect: StorageDialect = storage_dialect
+        self.switches = switches
+        self.enforced = switches.enforced
         # Where upload URLs point to; the live face sets its own.
-        self.storage_url = ""
+        self.storage_url = storage_url
         self.lock = threading.Lock()
-        self.tenants = {tenant.name: tenant}
-        self.tenant_by_authorization = {tenant.authorization: tenant}
+        self.tenants: dict[str, Tenant] = {}
+        self.tenant_by_authorization: dict[str, Tenant] = {}
+        for tenant in tenants:
+            self.add(tenant)
         self.requests: list[RecordedRequest] = []
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)
+
+    def add(self, tenant: Tenant) -> None:
+        """Take requests of one more tenant."""
+        if tenant.authorization in self.tenant_by_authorization:
+            raise ValueError(f"tenant {tenant.name!r} has the credentials of another")
+        self.tenants[tenant.name] = tenant
+        self.tenant_by_authorization[tenant.authorization] = tenant
 
     def record(self, head: Head, operation: str | None) -> RecordedRequest:
         """Enter a head that has arrived into the journal."""

@@ -46,7 +46,7 @@ class Caller:
 
     def __init__(self, fake: FakeFlowFlex) -> None:
         self.fake = fake
-        self.authorization = fake._store.tenants["default"].authorization
+        self.authorization = fake.store.tenants["default"].authorization
         self.event_path = f"/v1/events/{fake.integration_code}"
 
     def send(

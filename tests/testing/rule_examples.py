@@ -68,7 +68,7 @@ def event_after(caller: Caller, first: dict[str, Any], second: dict[str, Any], *
 
 
 def event_while_key_is_held(caller: Caller) -> Answer:
-    caller.fake._store.tenants["default"].keys_in_flight.add("key-1")
+    caller.fake.store.tenants["default"].keys_in_flight.add("key-1")
     return caller.event()
 
 

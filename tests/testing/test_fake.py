@@ -65,7 +65,7 @@ def test_the_journal_shows_no_secret():
     caller.fake.faults.arm("event", faults.Reset())
     caller.event()
     assert repr(caller.fake.requests[-1]).endswith("0 bytes -> no answer (fault Reset(at=0))")
-    assert "secret" not in repr(caller.fake._store.tenants)
+    assert "secret" not in repr(caller.fake.store.tenants)
     head = Head("api", "GET", "/a?X-Signature=1", (("authorization", "Basic x"),))
     assert repr(head) == "Head(GET api /a)"
 
@@ -125,7 +125,7 @@ def test_a_body_that_is_cut_is_no_error_of_the_fake():
 
 def test_an_unknown_storage_dialect_is_an_error():
     """A typing slip is told with what there is."""
-    with pytest.raises(ValueError, match="s3, supabase, not 'gcs'"):
+    with pytest.raises(ValueError, match="'s3', 'supabase', not 'gcs'"):
         FakeFlowFlex(storage_dialect="gcs")  # type: ignore[arg-type]
 
 

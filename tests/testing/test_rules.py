@@ -38,7 +38,7 @@ def test_a_rule_stops_bad_requests(rule_id):
     assert answer.rule == rule_id
     record = caller.fake.requests[-1]
     assert record.code == rule.code
-    if caller.fake._storage_dialect == "supabase":
+    if caller.fake.switches.storage_dialect == "supabase":
         assert answer.json()["statusCode"] == str(rule.status)
     else:
         assert answer.status == record.status == rule.status
@@ -57,7 +57,7 @@ def test_a_refusal_has_no_effect(rule_id):
         stored = [request for request in caller.fake.requests if request.rule in ("put.stored", "put.overwrite")]
         assert len(caller.fake.events) == len(accepted)
         assert len(caller.fake.assets) == len(stored)
-        caller.fake._store.tenants["default"].keys_in_flight.discard("key-1")
+        caller.fake.store.tenants["default"].keys_in_flight.discard("key-1")
         if not accepted and rule_id != "event.key-in-flight":
             assert caller.event({"n": 3}).rule == "event.accepted"
 

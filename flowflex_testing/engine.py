@@ -1,0 +1,58 @@
+"""The engine of the fake, without I/O: from the head of a request to the operation that it is for.
+
+A server, a transport in memory and a simulator all drive it, each at its own pace.
+"""
+
+from flowflex_testing.api import UPLOAD_URL_PATH, EventExchange, NoEndpointExchange, UploadUrlExchange, is_event_path
+from flowflex_testing.exchange import Exchange
+from flowflex_testing.faults import FaultPlan
+from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, Reply
+from flowflex_testing.storage import ASSETS_PREFIX, NoPutExchange, PutExchange
+from flowflex_testing.store import Store
+
+_PIECE_BYTES = 262_144
+
+
+class Engine:
+    """Works on requests over one store and one fault plan."""
+
+    def __init__(self, store: Store, faults: FaultPlan) -> None:
+        self.store = store
+        self.faults = faults
+
+    def handle(self, head: Head, body: BodyReader) -> Reply | Abort:
+        """Work on one request, and return what goes out. The body is read as far as it is wanted, and no farther."""
+        exchange = self.open(head)
+        try:
+            while exchange.outcome is None:
+                data = body.read(_PIECE_BYTES)
+                if data:
+                    exchange.feed(data)
+                else:
+                    exchange.finish()
+        except BodyCut:
+            exchange.cut_short()
+        except BaseException:
+            exchange.cut_short()
+            raise
+        assert exchange.outcome is not None
+        return exchange.outcome
+
+    def open(self, head: Head) -> Exchange:
+        """Begin with a request whose head has arrived, for who wants to feed the body piece by piece."""
+        exchange = self._exchange(head)
+        exchange.open()
+        return exchange
+
+    def _exchange(self, head: Head) -> Exchange:
+        path = head.target.partition("?")[0]
+        if head.origin == "storage":
+            if head.method == "PUT" and path.startswith(ASSETS_PREFIX):
+                return PutExchange(self.store, head, self.faults.draw("put"))
+            return NoPutExchange(self.store, head)
+        if head.method == "POST":
+            if is_event_path(path):
+                return EventExchange(self.store, head, self.faults.draw("event"))
+            if path == UPLOAD_URL_PATH:
+                return UploadUrlExchange(self.store, head, self.faults.draw("upload-url"))
+        return NoEndpointExchange(self.store, head)
