@@ -3,13 +3,18 @@
 import html
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote, unquote
 
 MASKED = "[secret]"
 
-# What is kept of a sentence from outside.
+# What is kept of a sentence from outside, and what is looked at of it: an upload URL, with more words behind it.
 MAX_SENTENCE = 300
+MAX_WORDS = 16_384
+
+# So many characters of a secret are hardly ever met where the secret is not.
+_LONGEST_STEM = 6
 
 # Fields whose value is a secret whatever it is, should an error reply repeat them.
 _SECRET_FIELDS = frozenset({"authorization", "token", "uploadurl"})
@@ -22,28 +27,33 @@ _URL = re.compile(r"https?://[^\s\"'<>]*", re.IGNORECASE)
 class Mask:
     """Masks secrets in words and JSON from outside.
 
+    It looks at each place of the words once, however many secrets there are: a run has those of all its files.
+
     Args:
-        secrets: What is masked, in all spellings, longest first: no part of one is masked before the whole of it.
+        secrets: What is masked, in all spellings.
     """
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("_lengths", "_secrets", "_stem")
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: frozenset[str] = frozenset()) -> None:
         self._secrets = secrets
+        self._stem = min([_LONGEST_STEM, *map(len, secrets)])
+        # The first characters of secrets -> how long those are that begin so.
+        self._lengths: dict[str, set[int]] = {}
+        for secret in secrets:
+            self._lengths.setdefault(secret[: self._stem], set()).add(len(secret))
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a mask knows the secrets and is not pickled")
 
-    def also(self, *secrets: str) -> "Mask":
+    def also(self, secrets: Iterable[str]) -> "Mask":
         """Return a mask for more secrets than this one."""
-        return Mask(tuple(sorted({*self._secrets, *spellings(*secrets)}, key=len, reverse=True))) if secrets else self
+        return Mask(self._secrets.union(*map(spellings, set(secrets))))
 
     def known(self, value: Any) -> Any:
         """Return parsed JSON without the secrets of this mask, and otherwise as it is."""
         if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, MASKED)
-            return value
+            return self._masked(value)
         if isinstance(value, list):
             return [self.known(child) for child in value]
         if isinstance(value, dict):
@@ -54,13 +64,35 @@ class Mask:
         """Return parsed JSON without the secrets of this mask, nor what may be one: the query of a URL, a token."""
         return _without_suspects(self.known(value))
 
+    def beginning(self, words: str, limit: int) -> str:
+        """Return the first `limit` characters of `words` without any secret."""
+        # No half of a secret is left at the end, for the whole of it was recognised before.
+        return str(_without_suspects(self._masked(words, limit)))[:limit]
+
     def sentence(self, words: str | None) -> str | None:
         """Return one short line of `words` without any secret; None for no words."""
         if words is None:
             return None
-        masked = str(self.value(words))  # before it is cut: half a secret is not recognised
-        line = "".join(character if character.isprintable() else " " for character in masked)
+        known = self.beginning(words, MAX_WORDS)
+        line = "".join(character if character.isprintable() else " " for character in known)
         return line[:MAX_SENTENCE].strip() or None
+
+    def _masked(self, words: str, limit: int | None = None) -> str:
+        """Put a mark in the place of each secret; of what begins behind `limit` characters, keep nothing.
+
+        Secrets that overlap get one mark: no part of one is left because another was found first.
+        """
+        stem, secrets = self._stem, self._secrets
+        kept: list[str] = []
+        end = 0  # of the last stretch of secrets
+        for start in range(len(words[:limit])):
+            for length in self._lengths.get(words[start : start + stem], ()):
+                if words[start : start + length] in secrets:
+                    if start >= end:
+                        kept += (words[end:start], MASKED)
+                    end = max(end, start + length)
+        kept.append(words[end:limit])
+        return "".join(kept)
 
 
 def _without_suspects(value: Any) -> Any:
@@ -82,28 +114,32 @@ def _without_query(url: re.Match[str]) -> str:
 
 
 def secrets_of_url(url: str, token: str | None) -> set[str]:
-    """List what of an upload URL nobody else may see: its query, whole, in parts, and decoded; the token."""
-    query = url.partition("?")[2]
-    fields = [field.partition("=") for field in query.split("&")]
+    """List what of an upload URL nobody else may see: the values in its query, as they stand and decoded; the token."""
+    fields = [field.partition("=") for field in url.partition("?")[2].split("&")]
     # The names of fields are no secrets, and stand in error codes: SignatureDoesNotMatch.
-    parts = {query, token or "", *(value if mark else name for name, mark, value in fields)}
+    parts = {token or "", *(value if mark else name for name, mark, value in fields)}
     parts |= {unquote(part) for part in parts}
     # A word of five letters is a name or a number that is no secret, and would be masked in plain sentences.
-    return {part for part in parts if len(part) > 5}
+    return {part for part in parts if len(part.rstrip("=")) > 5}
 
 
-def spellings(*secrets: str) -> tuple[str, ...]:
-    """List each secret as it stands, percent-encoded, and escaped as in JSON and HTML; longest first."""
+# What stands as it is in a URL, in JSON and in HTML.
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
+
+
+def spellings(secret: str) -> set[str]:
+    """Return a secret as it stands, percent-encoded, and escaped as in JSON and HTML."""
     found: set[str] = set()
-    for secret in secrets:
-        bare = secret.rstrip("=")  # base64 loses its padding in URLs and tokens
-        for value in {secret, bare} - {""}:
+    bare = secret.rstrip("=")  # base64 loses its padding in URLs and tokens
+    for value in {secret, bare} - {""}:
+        found.add(value)
+        if _PLAIN.fullmatch(value) is None:
             percent = [quote(value, safe=""), quote(value)]
             escaped = [json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]]
-            found.update([value, *percent, *escaped, html.escape(value)])
+            found.update([*percent, *escaped, html.escape(value)])
             found.update(code.replace("/", "\\/") for code in escaped)  # as PHP writes every slash
             found.update(_lower_escapes(code) for code in percent)
-    return tuple(sorted(found, key=len, reverse=True))
+    return found
 
 
 def _lower_escapes(percent_encoded: str) -> str:

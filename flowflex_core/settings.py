@@ -9,7 +9,7 @@ from flowflex_core.address import AddressError, parse
 from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.payload import Default
-from flowflex_core.secrets import MASKED, Mask, spellings
+from flowflex_core.secrets import MASKED, Mask
 
 
 class Settings:
@@ -90,7 +90,7 @@ class Settings:
         secret = checks.visible_text(api_secret, "api_secret", shown=False)
         token = base64.b64encode(f"{key}:{secret}".encode()).decode()
         put("authorization", f"Basic {token}")
-        put("mask", Mask(spellings(secret, token, key)))
+        put("mask", Mask().also((secret, token, key)))
         code = checks.visible_text(integration_code, "integration_code")
         if code in (".", ".."):
             raise FlowFlexConfigError(f"integration_code {code!r} is a dot segment, which names another endpoint")

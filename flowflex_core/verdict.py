@@ -100,8 +100,7 @@ class Case:
 
     def mask(self) -> Mask:
         """Return what masks every secret of the run: the credentials, and what was granted."""
-        urls = self.granted()
-        return self.settings.mask.also(*{secret for granted in urls for secret in wire.secrets_of(granted)})
+        return self.settings.mask.also(secret for granted in self.granted() for secret in wire.secrets_of(granted))
 
 
 # RFC 9110 and 6585: the server did not get to the request, or asks for another time.

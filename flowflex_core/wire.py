@@ -167,14 +167,14 @@ class Refusal:
 
 def read_refusal(response: Response, mask: Mask) -> Refusal:
     """Read an error reply of the API: `error` or `message`, `code` or `name`, flat or as an object."""
-    # The beginning of a large or foreign body tells as much as all of it.
-    details: Any = mask.value(_text(response.body))[:MAX_TEXT_DETAILS]
     body: Any = None
+    # The beginning of a large or foreign body tells as much as all of it.
+    details: Any = mask.beginning(_text(response.body), MAX_TEXT_DETAILS)
     if response.body and _is_json(_media_type(response)):
         with suppress(UnreadableError):
-            body = mask.value(_read_json(response))
-            if len(response.body) <= MAX_JSON_DETAILS:
-                details = body
+            body = _read_json(response)
+            if len(_content(response)) <= MAX_JSON_DETAILS:
+                details = mask.value(body)
     if not isinstance(body, dict):
         return Refusal(response.status, None, None, details, _request_id(response, mask))
     fields = body

@@ -1,5 +1,6 @@
 """What a step costs: as much with a thousand files as with ten. Counted, not timed."""
 
+import json
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flowflex_core import Failure, Outcome, Request, SendEvent, file
+from flowflex_core import Failure, Outcome, Request, Response, SendEvent, file
 from tests.core.scenarios import EVENT_NAME, IDEMPOTENCY_KEY, settings_with
 from tests.core.worlds import FIRST_MOMENT, Answer, benign, named
 
@@ -110,3 +111,78 @@ def test_the_cost_of_a_failed_event_does_not_grow_with_the_files(cost):
     few, many = cost(a_failed_event(FEW)), cost(a_failed_event(MANY))
     assert few > 0
     assert many <= 1.1 * few + 600, "a step over many files costs more"
+
+
+class Looked(str):
+    """Text that counts the characters that are looked at, in slices of it or in the whole of it."""
+
+    __slots__ = ("characters",)
+
+    def __init__(self, _: str) -> None:
+        self.characters = 0
+
+    def __getitem__(self, key: Any) -> str:
+        found = super().__getitem__(key)
+        self.characters += len(found)
+        return found
+
+    def whole(self, name: str, *arguments: Any) -> Any:
+        self.characters += len(self)
+        found = getattr(super(), name)(*arguments)
+        return self if found == self else found
+
+    def replace(self, *arguments: Any) -> Any:
+        return self.whole("replace", *arguments)
+
+    def find(self, *arguments: Any) -> Any:
+        return self.whole("find", *arguments)
+
+    def __contains__(self, part: Any) -> Any:
+        return self.whole("__contains__", part)
+
+
+class Page(bytes):
+    """A body that is read as text of which one knows how much was looked at."""
+
+    text: Looked
+
+    def decode(self, *arguments: Any) -> str:
+        self.text = Looked(super().decode(*arguments))
+        return self.text
+
+
+LONG_PAGE = b"<p>This is a page of a proxy, and none of FlowFlex.</p>\n" * 200
+
+
+def a_refused_event(files: int, body: bytes) -> Callable[[], object]:
+    """Return the step at which the event of a send with so many files, each with a URL of its own, is refused."""
+    uploading = Uploading(files)
+    while not any(request.id.startswith("event") for request in uploading.in_flight):
+        request = uploading.in_flight.pop(0)
+        number = request.id.split("/")[1]
+        url = f"https://storage.example/?name={number}&signature={number:0>64}"
+        granted = json.dumps({"assetId": f"asset_{number}", "uploadUrl": url, "token": f"{number:a>64}"}).encode()
+        outcome = Response(request.id, 200, {}, b"" if request.method == "PUT" else granted)
+        uploading.in_flight += uploading.operation.advance(FIRST_MOMENT, outcome).requests
+    (event,) = uploading.in_flight
+    return lambda: uploading.operation.advance(FIRST_MOMENT, Response(event.id, 400, {}, body))
+
+
+def test_a_refusal_is_looked_through_once_for_the_secrets_of_all_files():
+    """The reply to an event is searched for the secrets of a thousand upload URLs as for those of one."""
+    looked: dict[int, int] = {}
+    for files in (1, MANY):
+        page = Page(LONG_PAGE)
+        a_refused_event(files, page)()
+        looked[files] = page.text.characters
+    assert looked[1] > 0
+    assert looked[MANY] == looked[1]
+
+
+def test_the_cost_of_a_refused_event_grows_with_its_files_in_proportion():
+    """Ten times the files make a refusal of the event cost at most about ten times as much, and a page no more."""
+    few, many = (instructions(a_refused_event(files, LONG_PAGE)) for files in (MANY // 10, MANY))
+    assert many <= 11 * few
+    for_the_page = [instructions(a_refused_event(files, LONG_PAGE)) for files in (1, FEW)]
+    alone = [instructions(a_refused_event(files, b"")) for files in (1, FEW)]
+    assert abs((for_the_page[0] - alone[0]) - (for_the_page[1] - alone[1])) < 100

@@ -1,0 +1,39 @@
+"""What of words from outside is masked, where several secrets meet. What surrounds a secret is in test_settings."""
+
+import pytest
+
+from flowflex_core.secrets import Mask, secrets_of_url
+
+
+@pytest.mark.parametrize(
+    ("words", "masked"),
+    [
+        ("abcdefgh", "[secret]"),
+        ("xabcdefghijklmnopx", "x[secret]x"),
+        ("abcdefgh ghijklmnop", "[secret] [secret]"),
+        ("abcdefghabcdefgh", "[secret][secret]"),
+        ("abcdefabcdefgh", "abcdef[secret]"),
+        ("abcdefg", "abcdefg"),
+        ("", ""),
+    ],
+)
+def test_secrets_that_overlap_leave_nothing_of_each_other(words, masked):
+    """Where the end of one secret is the beginning of another, both are masked whole."""
+    mask = Mask().also(["abcdefgh", "ghijklmnop"])
+    assert mask.known(words) == masked
+    assert mask.known({words: [words, 1, None]}) == {masked: [masked, 1, None]}
+
+
+@pytest.mark.parametrize(
+    ("limit", "beginning"), [(1, "x"), (2, "x["), (9, "x[secret]"), (10, "x[secret]"), (11, "x[secret]y")]
+)
+def test_a_beginning_ends_with_no_half_of_a_secret(limit, beginning):
+    """Of a secret that begins before the cut, the mark is all that is kept."""
+    assert Mask().also(["abcdefghi"]).beginning("xabcdefghiyz", limit) == beginning
+
+
+def test_the_secrets_of_an_upload_url():
+    """They are the token and every value in the query, decoded too, that is long enough to be more than a word."""
+    url = "https://s.test/a/longpath?sig=SIGN%2FATURE&expires=7200&LONELYVALUE&x=short&y=abc=====&Signature=ok"
+    assert secrets_of_url(url, "TOKENTOKEN") == {"SIGN%2FATURE", "SIGN/ATURE", "LONELYVALUE", "TOKENTOKEN"}
+    assert secrets_of_url("https://s.test/a", None) == set()
