@@ -57,7 +57,8 @@ class Operation:
 
     def paths(self, ref: FileRef) -> tuple[str, ...]:
         """List the payload paths of a file; none for an upload without an event."""
-        return next((file.paths for file in self._plan.files if file.ref is ref), ())
+        file = self._plan.by_ref.get(ref)
+        return () if file is None else file.paths
 
     def _ended(self) -> object:
         ended = self._state.ended
@@ -228,12 +229,9 @@ def _check_settings(settings: object) -> None:
 
 
 def _planned(encoded: EncodedPayload, sizes: Mapping[FileRef, int], settings: Settings) -> tuple[PlannedFile, ...]:
-    paths: list[list[str]] = [[] for _ in encoded.files]
-    for place, path in zip(encoded.places, encoded.paths, strict=True):
-        paths[place].append(path)
     return tuple(
-        PlannedFile(ref, ref.filename, ref.mime, _check_sizes(ref, sizes.get(ref), here[0], settings), tuple(here))
-        for ref, here in zip(encoded.files, paths, strict=True)
+        PlannedFile(ref, ref.filename, ref.mime, _check_sizes(ref, sizes.get(ref), paths[0], settings), paths)
+        for ref, paths in encoded.paths_by_file().items()
     )
 
 

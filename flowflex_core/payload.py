@@ -51,6 +51,13 @@ class EncodedPayload:
         self.paths = paths
         self.files = files
 
+    def paths_by_file(self) -> dict[FileRef, tuple[str, ...]]:
+        """List the files in their order, each with the payload paths at which it stands."""
+        found: list[list[str]] = [[] for _ in self.files]
+        for place, path in zip(self.places, self.paths, strict=True):
+            found[place].append(path)
+        return {ref: tuple(paths) for ref, paths in zip(self.files, found, strict=True)}
+
     def body(self, asset_ids: Mapping[int, str]) -> bytes:
         """Put the asset ids in, by index of their file."""
         if not self.places:
@@ -87,11 +94,7 @@ def encode_payload(payload: object, default: Default | None = None) -> EncodedPa
 
 def files_in(payload: object, default: Default | None = None) -> dict[FileRef, str]:
     """List the distinct files of a payload, each with its first payload path; raises what `encode_payload` raises."""
-    encoded = encode_payload(payload, default)
-    first: dict[FileRef, str] = {}
-    for place, path in zip(encoded.places, encoded.paths, strict=True):
-        first.setdefault(encoded.files[place], path)
-    return first
+    return {ref: paths[0] for ref, paths in encode_payload(payload, default).paths_by_file().items()}
 
 
 class _Encoder:

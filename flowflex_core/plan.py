@@ -30,7 +30,7 @@ class PlannedFile:
 class Plan:
     """What a send is to do. Never changes."""
 
-    __slots__ = ("event", "files", "goal", "key", "payload", "settings")
+    __slots__ = ("by_ref", "event", "files", "goal", "key", "payload", "settings")
 
     def __init__(
         self,
@@ -45,5 +45,6 @@ class Plan:
         self.goal = goal
         self.key = key
         self.files = files
+        self.by_ref = {file.ref: file for file in files}
         self.event = event
         self.payload = payload

@@ -102,11 +102,10 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     segments, places, paths = fields["segments"], fields["places"], fields["paths"]
     _check(all(type(part) is str and part.isascii() for part in segments), "segments")
     _check(all(type(path) is str for path in paths), "paths")
-    files = [_file(entry) for entry in fields["files"]]
-    _check(len(segments) - 1 == len(places) == len(paths) and set(places) == set(range(len(files))), "places")
-    for place, path in zip(places, paths, strict=True):
-        files[place].paths += (path,)
-    payload = EncodedPayload(segments, places, paths, tuple(file.ref for file in files))
+    refs = [_file(entry) for entry in fields["files"]]
+    _check(len(segments) - 1 == len(places) == len(paths) and set(places) == set(range(len(refs))), "places")
+    payload = EncodedPayload(segments, places, paths, refs)
+    files = [PlannedFile(ref, ref.filename, ref.mime, ref.size, at) for ref, at in payload.paths_by_file().items()]
     event = checks.header_value(fields["event"], "event")
     key = checks.header_value(fields["idempotency_key"], "idempotency_key")
     plan = Plan(settings, "event", key, files, event, payload)
@@ -135,15 +134,14 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     return plan, state
 
 
-def _file(entry: dict[str, Any]) -> PlannedFile:
+def _file(entry: dict[str, Any]) -> FileRef:
     size = entry["size"]
     if size is not None:
         check_size(size)
     path = entry["path"]
     _check(path is None or (type(path) is str and path != ""), "path")
     _check(path is not None or entry.get("asset_id") is not None, "path")
-    ref = FileRef(path, filename=entry["filename"], mime=entry["mime"], size=size)
-    return PlannedFile(ref, ref.filename, ref.mime, size, ())
+    return FileRef(path, filename=entry["filename"], mime=entry["mime"], size=size)
 
 
 def _counts(entry: dict[str, Any]) -> tuple[int, int]:

@@ -186,3 +186,19 @@ def test_the_cost_of_a_refused_event_grows_with_its_files_in_proportion():
     for_the_page = [instructions(a_refused_event(files, LONG_PAGE)) for files in (1, FEW)]
     alone = [instructions(a_refused_event(files, b"")) for files in (1, FEW)]
     assert abs((for_the_page[0] - alone[0]) - (for_the_page[1] - alone[1])) < 100
+
+
+def a_resumed_send(files: int) -> Callable[[], object]:
+    """Return what a client does with the snapshot of a send with so many files before it goes on."""
+    text = Uploading(files).operation.snapshot()
+
+    def resume() -> None:
+        operation = SendEvent.resume(text, settings_with())
+        assert all(operation.paths(ref) for ref in operation.files)
+
+    return resume
+
+
+def test_the_cost_of_resuming_grows_with_the_files_in_proportion():
+    """To resume, and to ask for the payload paths of each file, costs ten times as much with ten times the files."""
+    assert instructions(a_resumed_send(MANY)) <= 11 * instructions(a_resumed_send(MANY // 10))
