@@ -12,6 +12,7 @@ Here stands its public face; `engine` works on requests.
 """
 
 import re
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +22,7 @@ from flowflex_testing.exchange import Exchange
 from flowflex_testing.faults import FaultPlan
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Abort, BodyReader, Head, Reply
+from flowflex_testing.spool import Spool
 from flowflex_testing.store import Asset, Event, Store, Tenant
 from flowflex_testing.switches import (
     ApiDialect,
@@ -58,6 +60,10 @@ class FakeFlowFlex(Witness):
             behaves where the field is of two minds; `flowflex_testing.switches` tells each.
         tls: True to serve https, with a certificate whose authority is `ca_pem`, or a server's context to do it with.
         clock: Its time; by default one that stands still.
+        keep_files_bytes: Whole files are kept on disk up to so many bytes in all, the newest ones, for `content`. None
+            keeps of each its digest, size and first bytes alone.
+        keep_files_in: The directory for them, where they stay. By default they are in a private temporary one, which
+            goes away at `stop`.
 
     Attributes:
         clock: Its time; `clock.advance(hours=3)` ages URLs, files and keys.
@@ -81,7 +87,11 @@ class FakeFlowFlex(Witness):
         missing_file: MissingFile = "refused",
         tls: "bool | ssl.SSLContext" = False,
         clock: Clock | None = None,
+        keep_files_bytes: int | None = None,
+        keep_files_in: Path | None = None,
     ) -> None:
+        if keep_files_in is not None and keep_files_bytes is None:
+            raise ValueError("keep_files_in needs keep_files_bytes: how much may be kept there")
         self.api_key = api_key
         self.api_secret = api_secret
         self.integration_code = integration_code
@@ -100,6 +110,7 @@ class FakeFlowFlex(Witness):
         )
         self._tls = tls
         self._live: LiveServer | None = None
+        self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)
         self._default = TenantFake(self, "default", api_key, api_secret, integration_code)
         self._tenants = {self._default.name: self._default}
         self._engine = Engine(self._new_store(), self.faults)
@@ -125,8 +136,12 @@ class FakeFlowFlex(Witness):
     def stop(self) -> None:
         """Stop the live server: connections are closed, its threads ended. Stopping twice is nothing."""
         live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        try:
+            if live is not None:
+                live.stop()
+        finally:
+            if self._spool is not None:
+                self._spool.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -200,8 +215,24 @@ class FakeFlowFlex(Witness):
         """The files that are stored, by asset id; expired ones too."""
         return {name: asset for tenant in self.store.tenants.values() for name, asset in tenant.assets.items()}
 
+    def keeps(self, asset_id: str) -> bool:
+        """Tell whether all of a file is kept."""
+        return self._path(asset_id) is not None
+
+    def content(self, asset_id: str) -> bytes:
+        """Return all of a file that is stored, where `keep_files_bytes` asked for it."""
+        path = self._path(asset_id)
+        if path is None:
+            why = "only FakeFlowFlex(keep_files_bytes=...) keeps whole files"
+            if self._spool is not None:
+                why = "it was stored before a stop, or newer files took all of keep_files_bytes"
+            raise LookupError(f"the content of {asset_id} is not kept: {why}")
+        return path.read_bytes()
+
     def reset(self) -> None:
         """Forget everything that happened, and every fault; the clock stays where it is."""
+        if self._spool is not None:
+            self._spool.clear()
         self._engine = Engine(self._new_store(), self.faults)
         self.faults.clear()
 
@@ -222,7 +253,13 @@ class FakeFlowFlex(Witness):
 
     def _new_store(self) -> Store:
         tenants = [_tenant_of(tenant) for tenant in self._tenants.values()]
-        return Store(tenants, self.clock, self.switches, self.storage_url)
+        return Store(tenants, self.clock, self.switches, self.storage_url, self._spool)
+
+    def _path(self, asset_id: str) -> Path | None:
+        asset = self.assets.get(asset_id)
+        if asset is None:
+            raise LookupError(f"there is no asset {asset_id!r}")
+        return None if self._spool is None else self._spool.path(asset.id, asset.sha256)
 
 
 def _tenant_of(tenant: TenantFake) -> Tenant:

@@ -5,6 +5,7 @@ The order of the rules is that of S3: the way of authenticating, the signature, 
 
 import hashlib
 import hmac
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from flowflex_core.files import MAX_FILE_BYTES
@@ -13,6 +14,9 @@ from flowflex_testing.faults import ArmedFault
 from flowflex_testing.messages import Head, Reply
 from flowflex_testing.rules import Refused
 from flowflex_testing.store import FIRST_BYTES, Asset, Store, Tenant, Upload
+
+if TYPE_CHECKING:
+    from flowflex_testing.spool import Part
 
 ASSETS_PREFIX = "/assets/"
 URL_LIFETIME = 7_200
@@ -40,6 +44,7 @@ class PutExchange(Exchange):
         self._digest = hashlib.sha256()
         self._first_bytes = b""
         self._place: tuple[Tenant, Upload] | None = None
+        self._part: Part | None = None
 
     def check_head(self) -> None:
         """Check that the URL is ours, whole and young, and that the length is allowed."""
@@ -57,14 +62,23 @@ class PutExchange(Exchange):
             raise Refused("put.length-required")
         if self.length is not None and self.length > MAX_FILE_BYTES:
             raise Refused("put.size-limit", details={"ProposedSize": self.length})
+        if self.store.spool is not None:
+            self._part = self.store.spool.begin()
 
     def take(self, data: bytes) -> None:
-        """Count and digest the bytes; keep the first."""
+        """Count and digest the bytes; keep the first, or all of them."""
         if self.record.received > MAX_FILE_BYTES:
             raise Refused("put.size-limit")
         if len(self._first_bytes) < FIRST_BYTES:
             self._first_bytes = (self._first_bytes + data)[:FIRST_BYTES]
         self._digest.update(data)
+        if self._part is not None:
+            self._part.write(data)
+
+    def release(self) -> None:
+        """Give back the space of a file that was not stored."""
+        if self._part is not None:
+            self._part.abandon()
 
     def decide(self) -> Reply:
         """Store the file."""
@@ -73,21 +87,26 @@ class PutExchange(Exchange):
         size = self.record.received
         if upload.size is not None and size != upload.size and "put.size" in self.store.enforced:
             raise Refused("put.size", f"{size} bytes were sent, and {upload.size} declared")
+        sha256 = self._digest.hexdigest()
         with self.store.lock:
-            is_second = upload.asset_id in tenant.assets
-            if is_second and self.store.switches.storage_dialect == "supabase":
+            first = tenant.assets.get(upload.asset_id)
+            if first is not None and self.store.switches.storage_dialect == "supabase":
                 raise Refused("put.duplicate", "The resource already exists")
             tenant.assets[upload.asset_id] = Asset(
                 upload.asset_id,
                 upload.filename,
                 upload.mime,
                 size,
-                self._digest.hexdigest(),
+                sha256,
                 self._first_bytes,
                 self.store.clock.now(),
             )
-        etag = (("ETag", f'"{self._digest.hexdigest()[:32]}"'),)
-        return self.accept("put.overwrite" if is_second else "put.stored", etag, b"")
+            if self.store.spool is not None and first is not None:
+                self.store.spool.drop(first.id, first.sha256)
+            if self._part is not None:
+                self._part.keep(upload.asset_id, sha256)
+        etag = (("ETag", f'"{sha256[:32]}"'),)
+        return self.accept("put.stored" if first is None else "put.overwrite", etag, b"")
 
     def _signed_place(self) -> tuple[Tenant, Upload]:
         """Find the tenant and upload that the target names, where its signature covers every byte of it."""

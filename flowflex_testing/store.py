@@ -7,13 +7,16 @@ import itertools
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flowflex_testing.clock import Clock
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Head
 from flowflex_testing.switches import Switches
+
+if TYPE_CHECKING:
+    from flowflex_testing.spool import Spool
 
 # As much of each file as is kept beside its digest.
 FIRST_BYTES = 4_096
@@ -32,7 +35,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A stored file. Of its content the digest, the size and the first bytes are kept.
+    """A stored file. Of its content the digest, the size and the first bytes are kept here; a spool has all of it.
 
     Attributes:
         id: `asset_` and letters and digits.
@@ -112,12 +115,21 @@ class Store:
     Whoever reads and then writes holds `lock`.
     """
 
-    def __init__(self, tenants: Iterable[Tenant], clock: Clock, switches: Switches, storage_url: str) -> None:
+    def __init__(
+        self,
+        tenants: Iterable[Tenant],
+        clock: Clock,
+        switches: Switches,
+        storage_url: str,
+        spool: "Spool | None" = None,
+    ) -> None:
         self.clock = clock
         self.switches = switches
         self.enforced = switches.enforced
         # Where upload URLs point to; the live face sets its own.
         self.storage_url = storage_url
+        # Where whole files go; None where nobody asked for them.
+        self.spool = spool
         self.lock = threading.Lock()
         self.tenants: dict[str, Tenant] = {}
         self.tenant_by_authorization: dict[str, Tenant] = {}
