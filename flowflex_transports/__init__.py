@@ -26,8 +26,10 @@ from flowflex_core import (
     file,
 )
 from flowflex_transports.calls import Event, SendOutcome
+from flowflex_transports.protocols import AsyncSource, AsyncTransport, Source, Transport
 from flowflex_transports.sync.client import FlowFlex
 from flowflex_transports.sync.transport import Urllib3Transport
+from flowflex_transports.trouble import failure_of
 
 if TYPE_CHECKING:
     from flowflex_transports.trio.client import AsyncFlowFlex
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsyncFlowFlex",
+    "AsyncSource",
+    "AsyncTransport",
     "Event",
     "FileRef",
     "FlowFlex",
@@ -48,10 +52,13 @@ __all__ = [
     "FlowFlexUploadTimeoutError",
     "SendEventResult",
     "SendOutcome",
+    "Source",
+    "Transport",
     "TrioTransport",
     "UploadUrl",
     "Urllib3Transport",
     "__version__",
+    "failure_of",
     "file",
 ]
 

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import TracebackType
 
 from flowflex_core import (
     CreateUploadUrl,
@@ -150,34 +151,65 @@ class Progress:
             with self._turn:
                 self._on_progress(ref, sent, total)
 
-    def watch(self, ref: FileRef, source: Source) -> "WatchedSource":
-        """Return `source` so that it is counted while it is read."""
-        return WatchedSource(self, ref, source)
 
+class Watched:
+    """A file while a transport reads it: counted, and with what reading it raised.
 
-class WatchedSource:
-    """A `Source` that counts: a chunk is handed over once the transport asks for the next."""
+    A transport may let that pass, or make something else of it, such as a broken connection of a broken disk: the
+    loop asks here.
+
+    Attributes:
+        begun: Whether the transport has asked for the first chunk.
+    """
 
     def __init__(self, progress: Progress, ref: FileRef, source: Source) -> None:
+        self.begun = False
         self._progress = progress
         self._ref = ref
         self._source = source
-        self.begun = False
+        self._raised: tuple[Exception, TracebackType | None] | None = None
 
     @property
     def length(self) -> int:
         """The number of bytes that `chunks` gives in all."""
         return self._source.length
 
+    def raise_own(self) -> None:
+        """Raise what reading the file, or telling of it, raised, if anything."""
+        if self._raised is not None:
+            error, traceback = self._raised
+            context, self._raised = error.__context__, None
+            try:
+                # Without the frames of the transport: tools that report errors print the locals of every frame, and
+                # credentials stand in those.
+                raise error.with_traceback(traceback)
+            finally:
+                error.__context__ = context  # not what the transport made of it
+                del error, traceback, context  # else this frame and the exception would keep each other
+
+    def _tell(self, sent: int) -> None:
+        self._progress.tell(self._ref, sent, self.length)
+
+    def _remember(self, error: Exception) -> None:
+        self._raised = error, error.__traceback__
+
+
+class WatchedSource(Watched):
+    """A `Source` that counts: a chunk is handed over once the transport asks for the next."""
+
     def chunks(self) -> Iterator[bytes]:
         """Read the bytes; raises where the file is no longer what was measured, and what `on_progress` raises."""
         self.begun = True
-        sent, total = 0, self.length
-        self._progress.tell(self._ref, 0, total)
-        for chunk in self._source.chunks():
-            yield chunk
-            sent += len(chunk)
-            self._progress.tell(self._ref, sent, total)
+        sent = 0
+        try:
+            self._tell(0)
+            for chunk in self._source.chunks():
+                yield chunk
+                sent += len(chunk)
+                self._tell(sent)
+        except Exception as error:
+            self._remember(error)
+            raise
 
 
 def source_failure(request: Request, error: SourceError, *, sent: bool) -> Failure:

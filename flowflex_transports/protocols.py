@@ -1,9 +1,10 @@
 """What a transport is: one method and a close. Any object of this shape drives the clients.
 
 A transport performs one HTTP request and reports what came back. It decides nothing: it does not repeat, follow
-redirects, or look at a status. It never raises for network trouble, which is a `Failure`. An exception out of
-`body.chunks()` is not its own: it closes the connection and lets the exception pass. `flowflex_testing.contract`
-proves all this for a transport of your own.
+redirects, or look at a status. It never raises for network trouble, which is a `Failure`; `failure_of` makes one of an
+exception. Where `body.chunks()` raises, it closes the connection, and lets the exception pass or reports a `Failure`,
+as is simpler: the client remembers what the file raised. `flowflex_testing.contract` proves all this for a transport of
+your own, and examples/http_client_transport.py is one in 30 lines.
 """
 
 from collections.abc import AsyncIterator, Iterator

@@ -42,11 +42,13 @@ class _Source:
 
     def __init__(self, content: Content) -> None:
         self.length = content.length
+        self.raised = False
         self._content = content
 
     def chunks(self) -> Iterator[bytes]:
         yield from self._content.pieces
         if self._content.error is not None:
+            self.raised = True
             raise self._content.error
 
 
@@ -55,21 +57,27 @@ class _AsyncSource:
 
     def __init__(self, content: Content) -> None:
         self.length = content.length
+        self.raised = False
         self._content = content
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for piece in self._content.pieces:
             yield piece
         if self._content.error is not None:
+            self.raised = True
             raise self._content.error
 
 
 @dataclass(frozen=True, slots=True)
 class Performed:
-    """What one call of `perform` came to: an outcome or the exception that it raised, and after how many seconds."""
+    """What one call of `perform` came to: an outcome or the exception that it raised, and after how many seconds.
+
+    `source_raised` tells whether the source did, which a loop remembers whatever the transport makes of it.
+    """
 
     outcome: object
     seconds: float
+    source_raised: bool
 
     def __str__(self) -> str:
         return f"{describe(self.outcome)} after {self.seconds:.2f} s"
@@ -93,16 +101,21 @@ class Bench:
     async def attempt(self, request: Request, body: bytes | Content) -> Performed:
         """Perform a request; check the form of its outcome, and catch what it raises."""
         transport = self._transports[-1]
+        source: bytes | _Source | _AsyncSource
+        if isinstance(body, bytes):
+            source = body
+        else:
+            source = _Source(body) if self._asynchronous is None else _AsyncSource(body)
         start = time.monotonic()
-        outcome: object
+        outcome: Any
         try:
-            if self._asynchronous is None:
-                outcome = transport.perform(request, body if isinstance(body, bytes) else _Source(body))
-            else:
-                outcome = await transport.perform(request, body if isinstance(body, bytes) else _AsyncSource(body))
+            outcome = transport.perform(request, source)
+            if self._asynchronous is not None:
+                outcome = await outcome
         except Exception as error:
             outcome = error
-        performed = Performed(outcome, time.monotonic() - start)
+        source_raised = not isinstance(source, bytes) and source.raised
+        performed = Performed(outcome, time.monotonic() - start, source_raised)
         if not isinstance(outcome, Exception):
             _check_form(request, outcome)
         return performed

@@ -73,10 +73,12 @@ class Desk:
         """Perform one request as it stands; what a source raises becomes a failure, as in every loop."""
         body: bytes | Content = request.body if isinstance(request.body, bytes) else request.body.source
         performed = await self.bench.attempt(request, body)
-        if isinstance(performed.outcome, Response | Failure):
+        if isinstance(performed.outcome, Response):
             return performed.outcome
-        if isinstance(body, Content) and performed.outcome is body.error:
+        if performed.source_raised:
             return Failure(request.id, "source", "the source raised", sent=True)
+        if isinstance(performed.outcome, Failure):
+            return performed.outcome
         raise ContractViolation("perform raises", expected="a Response or a Failure", seen=str(performed))
 
     async def _finish(self, operation: Send) -> Any:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib3.util import wait
 
 from flowflex_core import FailureKind
+from flowflex_transports.trouble import meaning
 
 T = TypeVar("T")
 S = TypeVar("S", bound=socket.socket)
@@ -27,18 +28,6 @@ S = TypeVar("S", bound=socket.socket)
 _RECEIVE_BYTES = 65_536
 # poll() takes no more than 24 days.
 _LONGEST_SILENCE_SECONDS = 86_400.0
-
-# What the exceptions of sockets mean, first match first, in words that hold nothing of the request.
-_TROUBLES: tuple[tuple[type[OSError], FailureKind, str], ...] = (
-    (ssl.SSLCertVerificationError, "tls", "the certificate of the server is not trusted"),
-    (ssl.SSLEOFError, "connection", "the connection was closed during TLS"),
-    (ssl.SSLError, "tls", "TLS failed"),
-    (TimeoutError, "timeout", "the network gave up"),
-    (socket.gaierror, "connection", "the host name could not be resolved"),
-    (ConnectionRefusedError, "connection", "the connection was refused"),
-    (ConnectionError, "connection", "the connection was closed"),
-    (OSError, "connection", "the connection failed"),
-)
 
 # A complete head of a 1xx reply; 101 would leave HTTP, and nobody asked for it.
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)\d\d\b[^\n]*\n(?:[^\r\n][^\n]*\n)*\r?\n")
@@ -56,9 +45,7 @@ class Trouble(Exception):
     @classmethod
     def of(cls, error: OSError) -> "Trouble":
         """Say what the exception of a socket means."""
-        _, kind, message = next(row for row in _TROUBLES if isinstance(error, row[0]))
-        reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or error.strerror
-        return cls(kind, f"{message} ({reason})" if isinstance(reason, str) and reason else message)
+        return cls(*meaning(error))
 
 
 class ReplyBegunError(Exception):

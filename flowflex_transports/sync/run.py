@@ -18,7 +18,7 @@ from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from flowflex_core import FlowFlexError, Operation, Outcome, Request
+from flowflex_core import FileRef, FlowFlexError, Operation, Outcome, Request
 from flowflex_transports.bodies import SourceError, Sources
 from flowflex_transports.calls import Clock, Progress, WatchedSource, log_outcome, source_failure
 from flowflex_transports.protocols import Transport
@@ -137,16 +137,25 @@ class Run:
         if isinstance(request.body, bytes):
             outcome: Outcome = self._transport.perform(request, request.body)
         else:
-            watched: WatchedSource | None = None
-            try:
-                with self._sources.open(request.body) as source:
-                    watched = self._progress.watch(request.body, source)
-                    outcome = self._transport.perform(request, watched)
-            except SourceError as error:
-                outcome = source_failure(request, error, sent=watched is not None and watched.begun)
+            outcome = self._upload(request, request.body)
         if not self._ended:
             log_outcome(request, outcome, time.monotonic() - start)
         return outcome
+
+    def _upload(self, request: Request, ref: FileRef) -> Outcome:
+        watched: WatchedSource | None = None
+        try:
+            with self._sources.open(ref) as source:
+                watched = WatchedSource(self._progress, ref, source)
+                try:
+                    outcome = self._transport.perform(request, watched)
+                except Exception:
+                    watched.raise_own()
+                    raise
+                watched.raise_own()
+                return outcome
+        except SourceError as error:
+            return source_failure(request, error, sent=watched is not None and watched.begun)
 
     def _landed(self, outcome: Outcome) -> None:
         with self._lock:

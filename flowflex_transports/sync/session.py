@@ -77,8 +77,6 @@ class SessionTransport:
             finally:
                 reply.close()
         except Exception as error:
-            if stream is not None and stream.error is not None:
-                raise stream.error from None
             return _failure(request, error, repeats=_repeats(self._session, request.url))
         finally:
             self._streams.pop(id(request), None)
@@ -111,27 +109,20 @@ class _AsGiven:
 
 
 class _Stream:
-    """A source as a session takes it: iterable, with a length, and with what it raised, which a session may wrap."""
+    """A source as a session takes it: iterable, with a length."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.error: Exception | None = None
         self.abandoned = False
 
     def __len__(self) -> int:
         return self._source.length
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            for chunk in self._source.chunks():
-                if self.abandoned:
-                    raise _AbandonedError
-                yield chunk
-        except _AbandonedError:
-            raise
-        except Exception as error:
-            self.error = error
-            raise
+        for chunk in self._source.chunks():
+            if self.abandoned:
+                raise _AbandonedError
+            yield chunk
 
 
 class _AbandonedError(ConnectionError):

@@ -9,7 +9,7 @@ from flowflex_transports.bodies import SourceError, Sources
 from flowflex_transports.calls import Clock, Progress, log_outcome, source_failure
 from flowflex_transports.protocols import AsyncTransport
 from flowflex_transports.trio.causes import single_cause
-from flowflex_transports.trio.source import opened
+from flowflex_transports.trio.source import WatchedFile, opened
 
 
 class Run:
@@ -62,12 +62,15 @@ class Run:
     async def _perform(self, request: Request) -> Outcome:
         if isinstance(request.body, bytes):
             return await self._transport.perform(request, request.body)
-        begun = False
+        watched: WatchedFile | None = None
         try:
-            async with opened(self._sources, request.body, self._progress) as source:
+            async with opened(self._sources, request.body, self._progress) as watched:
                 try:
-                    return await self._transport.perform(request, source)
-                finally:
-                    begun = source.begun
+                    outcome = await self._transport.perform(request, watched)
+                except Exception:
+                    watched.raise_own()
+                    raise
+                watched.raise_own()
+                return outcome
         except SourceError as error:
-            return source_failure(request, error, sent=begun)
+            return source_failure(request, error, sent=watched is not None and watched.begun)

@@ -3,7 +3,7 @@
 Bytes are sliced where they are; a thread would only cost time.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Self
@@ -12,7 +12,7 @@ import trio
 
 from flowflex_core import FileRef
 from flowflex_transports.bodies import CHUNK_BYTES, Sources
-from flowflex_transports.calls import Progress
+from flowflex_transports.calls import Progress, Watched
 from flowflex_transports.protocols import Source
 
 # A hop to a thread and back costs as much as reading some 100 kB; larger chunks would be felt in memory.
@@ -31,62 +31,50 @@ async def opened(sources: Sources, ref: FileRef, progress: Progress) -> AsyncGen
     in_memory = is_in_memory(ref)
     source = manager.__enter__() if in_memory else await trio.to_thread.run_sync(manager.__enter__)
     try:
-        yield WatchedFile(source, ref, progress, in_memory=in_memory)
+        yield WatchedFile(progress, ref, source, in_memory=in_memory)
     finally:
         # To close a file that was only read waits for nothing, and so a cancel cannot prevent it.
         manager.__exit__(None, None, None)
 
 
-class WatchedFile:
-    """An `AsyncSource` that counts: a chunk is handed over once the transport asks for the next.
+class WatchedFile(Watched):
+    """An `AsyncSource` that counts: a chunk is handed over once the transport asks for the next."""
 
-    Attributes:
-        begun: Whether the transport has asked for the first chunk.
-    """
-
-    def __init__(self, source: Source, ref: FileRef, progress: Progress, *, in_memory: bool) -> None:
-        self.begun = False
-        self._source = source
-        self._ref = ref
-        self._progress = progress
+    def __init__(self, progress: Progress, ref: FileRef, source: Source, *, in_memory: bool) -> None:
+        super().__init__(progress, ref, source)
         self._in_memory = in_memory
+        self._chunks = source.chunks()
+        self._sent = 0
 
-    @property
-    def length(self) -> int:
-        """The number of bytes that `chunks` gives in all."""
-        return self._source.length
-
-    def chunks(self) -> "_Chunks":
+    def chunks(self) -> "WatchedFile":
         """Read the bytes; raises where the file is no longer what was measured, and what `on_progress` raises."""
         self.begun = True
-        return _Chunks(self._source, self._tell, in_memory=self._in_memory)
+        return self
 
-    def _tell(self, sent: int) -> None:
-        self._progress.tell(self._ref, sent, self.length)
-
-
-class _Chunks:
-    """Iterates over a file; no asynchronous generator, for a transport may stop early and leave it unfinished."""
-
-    def __init__(self, source: Source, tell: Callable[[int], None], *, in_memory: bool) -> None:
-        self._length = source.length
-        self._chunks = source.chunks()
-        self._tell = tell
-        self._in_memory = in_memory
-        self._sent = 0
+    # No asynchronous generator: a transport may stop early and leave it unfinished.
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        self._tell(self._sent)
-        if 0 < self._sent == self._length:
-            raise StopAsyncIteration
-        chunk = self._read() if self._in_memory else await trio.to_thread.run_sync(self._read)
+        try:
+            chunk = await self._next()
+        except StopAsyncIteration as error:  # of a callback: not the end
+            self._remember(error)
+            raise RuntimeError("a callback raised StopAsyncIteration") from error
+        except Exception as error:
+            self._remember(error)
+            raise
         if not chunk:
             raise StopAsyncIteration
         self._sent += len(chunk)
         return chunk
+
+    async def _next(self) -> bytes:
+        self._tell(self._sent)
+        if 0 < self._sent == self.length:
+            return b""
+        return self._read() if self._in_memory else await trio.to_thread.run_sync(self._read)
 
     def _read(self) -> bytes:
         return b"".join(islice(self._chunks, _CHUNKS_AT_ONCE))

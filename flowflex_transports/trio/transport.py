@@ -1,7 +1,6 @@
 """The trio transport: performs one HTTP request over pooled native trio sockets and reports what came of it."""
 
 import os
-import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +19,7 @@ from flowflex_transports.trio.connection import Connection, PeerClosed, SourceFa
 from flowflex_transports.trio.dial import ProxyFault, TLSContext, dial
 from flowflex_transports.trio.line import Silence
 from flowflex_transports.trio.pool import Plan, Pool
+from flowflex_transports.trouble import failure_of
 
 _MOST_CONNECTIONS = 64
 # Enough for the parallel uploads of a client, to storage and API.
@@ -27,7 +27,8 @@ _MOST_IDLE = 32
 # Servers and the boxes in between close what is idle for a minute or more, often without a word.
 _IDLE_SECONDS = 45.0
 
-# What each exception means, first match first, in words that hold nothing of the request; None: its own words.
+# What each exception but those of sockets means, first match first, in words that hold nothing of the request; None:
+# its own words.
 _FAULTS: tuple[tuple[type[Exception], FailureKind, str | None], ...] = (
     (Silence, "timeout", None),
     (ProxyFault, "proxy", None),
@@ -37,16 +38,10 @@ _FAULTS: tuple[tuple[type[Exception], FailureKind, str | None], ...] = (
     (h11.LocalProtocolError, "protocol", "the request cannot be written as HTTP/1.1"),
     (UnicodeEncodeError, "protocol", "the request cannot be written as HTTP/1.1"),
     (AddressError, "protocol", "the request has no usable URL"),
-    (ssl.SSLCertVerificationError, "tls", "the server's certificate is not trusted"),
-    (ssl.SSLEOFError, "connection", "the peer ended the connection without a TLS goodbye"),
-    (ssl.SSLError, "tls", "TLS failed"),
-    (socket.gaierror, "connection", "the host name could not be resolved"),
-    (ConnectionRefusedError, "connection", "the connection was refused"),
-    (OSError, "connection", "the connection broke"),
     (trio.BrokenResourceError, "connection", "the connection broke"),
     (trio.ClosedResourceError, "connection", "the connection was closed on this side"),
 )
-_FAULT_TYPES = tuple(fault for fault, _, _ in _FAULTS)
+_FAULT_TYPES: tuple[type[Exception], ...] = (OSError, *(fault for fault, _, _ in _FAULTS))
 
 
 class TrioTransport:
@@ -203,11 +198,12 @@ def _has_ended(token: trio.lowlevel.TrioToken) -> bool:
 
 def _failure(request: Request, error: Exception, sent: bool) -> Failure:
     error = _root(error)
+    if isinstance(error, OSError):
+        return failure_of(request, error, sent=sent)
     _, kind, words = next(row for row in _FAULTS if isinstance(error, row[0]))
     if isinstance(error, Silence):
         words = f"{error} for {request.timeout:g} s"
-    detail = _detail(error)
-    return Failure(request.id, kind, f"{words or error}{detail and f': {detail}'}", sent)
+    return Failure(request.id, kind, words or str(error), sent)
 
 
 def _root(error: Exception) -> Exception:
@@ -219,12 +215,3 @@ def _root(error: Exception) -> Exception:
         if isinstance(cause, OSError):
             return cause
     return error
-
-
-def _detail(error: Exception) -> str:
-    """Return what the system or OpenSSL says in words: a host name at most, nothing of the request."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, ssl.SSLError):
-        return error.reason or ""
-    return (error.strerror or "") if isinstance(error, OSError) else ""

@@ -26,6 +26,7 @@ from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Clock,
     Progress,
+    WatchedSource,
     log_outcome,
     prepare_resume,
     prepare_send,
@@ -151,7 +152,7 @@ def test_progress_begins_at_zero_for_each_attempt_and_then_only_grows():
     progress = Progress(lambda ref, sent, total: told.append((sent, total)))
     for chunks in (1, 2, 3):
         with sources.open(ref) as source:
-            reading = progress.watch(ref, source).chunks()
+            reading = WatchedSource(progress, ref, source).chunks()
             for _ in range(chunks):
                 next(reading, None)
     total = 100_000
@@ -171,7 +172,7 @@ def test_an_empty_file_has_progress_too():
     ref = file(b"", filename="a.txt")
     sources = Sources.measure({ref: "p"}, max_file_bytes=10)
     with sources.open(ref) as source:
-        watched = Progress(lambda *what: told.append(what)).watch(ref, source)
+        watched = WatchedSource(Progress(lambda *what: told.append(what)), ref, source)
         assert [*watched.chunks()] == []
         assert watched.length == 0
     assert told == [(ref, 0, 0)]

@@ -1,8 +1,10 @@
+import ast
 import inspect
 import ssl
 
 import pytest
 
+from examples import http_client_transport
 from examples.http_client_transport import HttpClientTransport
 from flowflex_testing import contract
 from flowflex_testing.contract.wire import bounds, connections, failures, replies, requests, security
@@ -74,8 +76,8 @@ PLANTED = [
     (planted.IgnoresTimeout, "stalled_upload_is_bounded_by_timeout", "a peer that does not read the body"),
     (planted.TakesTimeoutForTotal, "steady_reply_outlasts_timeout", "`timeout` cuts off a reply that is slow"),
     (planted.OneAtATime, "requests_run_at_once", "requests performed at the same time wait for each other"),
-    (planted.SwallowsSourceErrors, "source_error_passes", "the exception of a source does not pass"),
-    (planted.PadsBrokenSources, "source_error_passes", "the exception of a source does not pass"),
+    (planted.SwallowsSourceErrors, "source_error_ends_the_request", "a request whose source raised is reported as"),
+    (planted.PadsBrokenSources, "source_error_ends_the_request", "a request whose source raised is reported as"),
     (planted.TrustsEverybody, "unknown_authority_is_refused", "a certificate of an unknown authority"),
     (planted.CallsNothingEarly, "early_reply_is_marked", "comes before the request was sent whole is not marked"),
     (planted.CallsAllEarly, "early_reply_is_marked", "a reply to a request that was sent whole is marked as early"),
@@ -122,6 +124,23 @@ def declare(make, *, reuses_connections=False, reads_strictly=False, trusting=No
 def test_a_transport_over_http_client_keeps_the_contract(check):
     """The example over http.client passes every check that applies to it."""
     check(HTTP_CLIENT)
+
+
+def test_the_transport_over_http_client_is_30_lines():
+    """Imports included; blank lines, comments and docstrings aside."""
+    text = inspect.getsource(http_client_transport)
+    nodes = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+    ]
+    docstrings = {
+        number
+        for node in nodes
+        if ast.get_docstring(node) is not None
+        for number in range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+    }
+    lines = enumerate(text.splitlines(), 1)
+    code = [line for number, line in lines if line.strip() and line.strip()[0] != "#" and number not in docstrings]
+    assert len(code) <= 30
 
 
 @pytest.mark.parametrize("check", contract.wire_checks(URLLIB3))

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from flowflex_core import (
+    Failure,
     FlowFlexError,
     FlowFlexTimeoutError,
     FlowFlexUploadError,
@@ -39,6 +40,19 @@ def send(transport, *, files=0, spare=15, on_progress=None, steady=time.monotoni
     return run, operation
 
 
+def run_to_end(operation, sources, transport, *, on_progress=None, spare=0):
+    """Run an operation to its end."""
+    Run(
+        operation,
+        sources,
+        Progress(on_progress),
+        transport=transport,
+        clock=Clock(),
+        deadline_seconds=None,
+        spare=threading.Semaphore(spare),
+    ).to_end()
+
+
 @pytest.fixture(autouse=True)
 def no_thread_is_left():
     """Whatever a run ends with, its threads end with it."""
@@ -61,15 +75,7 @@ class ByFunction:
 
 def run_by_contract(operation, perform):
     sources = Sources.measure(dict.fromkeys(operation.files, "p"), max_file_bytes=10**9)
-    Run(
-        operation,
-        sources,
-        Progress(None),
-        transport=ByFunction(perform),
-        clock=Clock(),
-        deadline_seconds=None,
-        spare=threading.Semaphore(15),
-    ).to_end()
+    run_to_end(operation, sources, ByFunction(perform), spare=15)
     return operation.result()
 
 
@@ -232,6 +238,51 @@ def test_what_on_progress_raises_ends_the_send_and_reaches_the_caller(files):
     assert "event" not in [name for name, _ in transport.performed]
 
 
+class TakesAllForTrouble(Scripted):
+    """A transport that makes a failure of the network of whatever is raised."""
+
+    def perform(self, request, body):
+        try:
+            return super().perform(request, body)
+        except Exception:
+            return Failure(request.id, "connection", "the connection broke", True)
+
+
+@pytest.mark.parametrize("make", [Scripted, TakesAllForTrouble])
+@pytest.mark.parametrize("mine", [ConnectionResetError("of the callback"), StopIteration("of the callback")])
+def test_what_a_transport_makes_of_a_callbacks_error_is_not_asked(make, mine):
+    """It reaches the caller as it was raised, also where the transport, or Python itself, made another of it."""
+
+    def on_progress(ref, sent, total):
+        raise mine
+
+    transport = make()
+    run, _ = send(transport, files=1, on_progress=on_progress)
+    with pytest.raises(type(mine)) as caught:
+        run.to_end()
+    assert caught.value is mine
+    assert (mine.__cause__, mine.__context__) == (None, None)
+    assert [name for name, _ in transport.performed] == ["url", "put"]
+
+
+def test_a_transport_that_takes_a_files_error_for_trouble_repeats_nothing(tmp_path):
+    """A file that cannot be read is an error of its upload, whatever the transport says."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"content")
+    settings, ref = Settings(**BASE), file(path)
+    sources = Sources.measure({ref: "invoice"}, max_file_bytes=100)
+    operation = SendEvent.start(settings, "e", {"invoice": ref}, idempotency_key="key", sizes=sources.sizes)
+
+    def on_progress(ref, sent, total):
+        path.write_bytes(b"")
+
+    transport = TakesAllForTrouble()
+    run_to_end(operation, sources, transport, on_progress=on_progress)
+    with pytest.raises(FlowFlexUploadError, match="became shorter while it was sent"):
+        operation.result()
+    assert [name for name, _ in transport.performed] == ["url", "put"]
+
+
 def test_a_transport_that_raises_ends_the_send():
     """A fault in a transport is shown, not taken for network trouble."""
 
@@ -252,15 +303,7 @@ def test_a_file_that_vanishes_is_a_failure_of_its_upload(tmp_path):
     sources = Sources.measure({ref: "invoice"}, max_file_bytes=100)
     operation = SendEvent.start(settings, "e", {"invoice": ref}, idempotency_key="key", sizes=sources.sizes)
     transport = Scripted(lambda request: path.unlink(missing_ok=True))
-    Run(
-        operation,
-        sources,
-        Progress(None),
-        transport=transport,
-        clock=Clock(),
-        deadline_seconds=None,
-        spare=threading.Semaphore(0),
-    ).to_end()
+    run_to_end(operation, sources, transport)
     with pytest.raises(FlowFlexUploadError, match=r"invoice.*No such file"):
         operation.result()
     assert [name for name, _ in transport.performed] == ["url"]

@@ -135,17 +135,20 @@ def test_every_kind_of_failure_is_told(session):
     assert failing(session=session) == ("proxy", False)
 
 
-def test_what_a_source_raises_passes_through(session):
-    """Also an OSError, which requests would take for network trouble."""
+def test_what_reading_a_file_raises_is_no_trouble_of_the_network(session, fake):
+    """Also an OSError, which requests would take for one: it reaches the caller, and the upload is not repeated."""
 
     class TornError(OSError):
         pass
 
-    def tear():
-        raise TornError
+    def tear(_ref, sent, _total):
+        if sent:
+            raise TornError
 
-    with ScriptedServer(silent) as server, pytest.raises(TornError):
-        SessionTransport(session).perform(request(server.url(), method="PUT"), Chunks(b"a", b"b", between=tear))
+    with FlowFlex(**fake.client_options, session=session) as client, pytest.raises(TornError) as caught:
+        client.send_event("e", payload={"a": file(b"1", filename="a.txt")}, on_progress=tear)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    assert not fake.events
 
 
 def test_what_is_no_failure_of_the_network_is_not_taken_for_one():
