@@ -1,6 +1,7 @@
 """The journal: every request that arrived, and what became of it. A record is shown without secrets."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 
 from flowflex_testing.messages import Abort, Headers, OriginName, Reply
 from flowflex_testing.rules import RULES
@@ -15,6 +16,7 @@ class RecordedRequest:
     Attributes:
         number: From 1, in the order in which heads arrived.
         at: When its head arrived, by the fake's clock.
+        arrived: The same by the real clock, in seconds from no particular moment (`time.monotonic`).
         origin: `api` or `storage`.
         operation: `upload-url`, `put`, `event`, or None where it was none of these.
         method: As sent.
@@ -49,6 +51,7 @@ class RecordedRequest:
     asset_id: str | None = None
     event_id: str | None = None
     reply: Reply | Abort | None = None
+    arrived: float = field(default_factory=time.monotonic)
 
     @property
     def request_id(self) -> str:
@@ -68,7 +71,7 @@ class RecordedRequest:
         words += [f"{self.received} bytes", "->", str(self.status or "no answer")]
         if self.code and self.rule:
             words.append(f"{self.code} (rule {self.rule}: {RULES[self.rule].sentence})")
-        elif self.rule in ("event.replay", "put.overwrite"):
+        elif self.rule in ("event.replay", "event.run-failed", "put.overwrite"):
             words.append(f"(rule {self.rule})")
         if self.fault:
             words.append(f"(fault {self.fault})")
