@@ -1,0 +1,54 @@
+// The requests that this page makes of the fake. A failure is an Error whose message is one sentence.
+
+const TIMEOUT = 10_000;
+
+async function call(path, options = {}) {
+  try {
+    return await fetch(`/_fake/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
+  } catch {
+    throw new Error("The fake does not answer.");
+  }
+}
+
+// What is sent as JSON is no form of another website: the fake refuses changes that are sent in any other way.
+async function change(method, path, value = {}) {
+  const response = await call(path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: method === "POST" ? JSON.stringify(value) : undefined,
+  });
+  if (!response.ok) throw new Error(await sentence(response));
+  return response.status === 204 ? null : response.json();
+}
+
+async function sentence(response) {
+  try {
+    return (await response.json()).error;
+  } catch {
+    return `The fake answered ${response.status}.`;
+  }
+}
+
+async function read(path) {
+  const response = await call(path);
+  if (!response.ok) throw new Error(await sentence(response));
+  return response.json();
+}
+
+// Requests with a number over `after`, and all sends; null where nothing has changed since `etag`.
+export async function journal(after, etag) {
+  const response = await call(`journal?after=${after}`, { headers: etag ? { "If-None-Match": etag } : {} });
+  if (response.status === 304) return null;
+  if (!response.ok) throw new Error(await sentence(response));
+  return { ...(await response.json()), etag: response.headers.get("ETag") };
+}
+
+export const health = () => read("health");
+export const clock = () => read("clock");
+export const setClock = (value) => change("POST", "clock", value);
+export const faults = () => read("faults");
+export const arm = (value) => change("POST", "faults", value);
+export const disarm = (id) => change("DELETE", `faults/${id}`);
+export const disarmAll = () => change("DELETE", "faults");
+export const reset = () => change("POST", "reset");
+export const assetUrl = (id) => `/_fake/assets/${encodeURIComponent(id)}`;

@@ -1,0 +1,121 @@
+// The sheet of faults: what is armed and what it has struck, presets, and a form whose fields are the kind's own.
+
+import * as api from "./api.js";
+import { badge, byId, element, present, reconcile } from "./dom.js";
+import { attempt, tell } from "./telling.js";
+import { number, plural } from "./words.js";
+
+const sheet = byId("faults");
+const form = byId("arm");
+let kinds = [];
+
+export function watchFaults() {
+  byId("open-faults").addEventListener("click", () => {
+    sheet.showModal();
+    attempt(sheet, refreshFaults);
+  });
+  byId("disarm-all").addEventListener("click", () => change(api.disarmAll, "All faults are disarmed"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    change(() => api.arm(chosenFault()), "The fault is armed");
+  });
+  form.elements.kind.addEventListener("change", showKind);
+}
+
+function change(action, news) {
+  return attempt(sheet, async () => {
+    await action();
+    await refreshFaults();
+    tell(news);
+  });
+}
+
+export async function refreshFaults() {
+  const reply = await api.faults();
+  showArmed(reply.armed);
+  if (kinds.length > 0) return;
+  kinds = reply.kinds;
+  form.elements.operation.replaceChildren(...reply.operations.map(option));
+  form.elements.kind.replaceChildren(...kinds.map(({ kind }) => option(kind)));
+  byId("presets").replaceChildren(...reply.presets.map(preset));
+  showKind();
+}
+
+const option = (value) => element("option", { value }, value);
+
+function preset({ name, sentence }) {
+  const button = element("button", { type: "button" }, name.replaceAll("_", " "));
+  button.addEventListener("click", () => change(() => api.arm({ preset: name }), "The preset is armed"));
+  return element("li", {}, button, element("span", { class: "muted" }, sentence));
+}
+
+// A fault that has struck as often as it was to is over, and stays to be seen.
+const isOver = ({ times, hits }) => times !== null && hits >= times;
+
+function showArmed(armed) {
+  const waiting = armed.filter((fault) => !isOver(fault)).length;
+  byId("faults-armed").hidden = waiting === 0;
+  byId("faults-armed").textContent = number(waiting);
+  byId("none-armed").hidden = armed.length > 0;
+  byId("disarm-all").hidden = armed.length === 0;
+  const items = armed.map((fault) => ({ key: String(fault.id), signature: JSON.stringify(fault), ...fault }));
+  reconcile(byId("armed"), items, createArmed, updateArmed);
+}
+
+function createArmed({ id, text }) {
+  const disarm = element("button", { type: "button", "aria-label": `Disarm ${text}` }, "Disarm");
+  disarm.addEventListener("click", () => change(() => api.disarm(id), "The fault is disarmed"));
+  return element("li", {}, element("div", { class: "words" }), disarm);
+}
+
+function updateArmed(li, fault) {
+  const { text, times, seen, hits } = fault;
+  const aim = times === null ? "" : ` of ${number(times)}`;
+  li.firstElementChild.replaceChildren(
+    element("code", {}, text),
+    element("p", { class: "muted" }, ...present([
+      isOver(fault) ? badge("over") : badge("waiting", "warn"),
+      ` struck ${number(hits)}${aim} · saw ${plural(seen, "request")}`,
+    ])),
+  );
+}
+
+function showKind() {
+  const { sentence, fields } = kinds.find(({ kind }) => kind === form.elements.kind.value);
+  byId("kind-sentence").textContent = sentence;
+  byId("kind-fields").replaceChildren(...fields.map(field));
+}
+
+function field({ name, type, default: initial }) {
+  const label = name.replaceAll("_", " ");
+  if (type === "bool") {
+    return element("label", { class: "check" }, element("input", { type: "checkbox", name, checked: initial === true }), label);
+  }
+  return element("label", {}, label,
+    element("input", { type: "text", name, placeholder: initial ?? type, autocomplete: "off", spellcheck: "false" }));
+}
+
+// What was left empty keeps its default, or is named by the fake where it has none.
+function chosenFault() {
+  const { kind, fields } = kinds.find((one) => one.kind === form.elements.kind.value);
+  const values = {};
+  for (const { name, type } of fields) {
+    const input = byId("kind-fields").querySelector(`[name="${CSS.escape(name)}"]`);
+    if (input.type === "checkbox") values[name] = input.checked;
+    else if (input.value.trim() !== "") values[name] = /int|float/.test(type) ? numberIn(input.value) : input.value;
+  }
+  const { operation, occurrence, times } = form.elements;
+  return {
+    operation: operation.value,
+    kind,
+    fields: values,
+    occurrence: Number(occurrence.value),
+    times: times.value === "" ? null : Number(times.value),
+  };
+}
+
+// Retry-After may be a number or a date; what is no number stays text, and the fake judges it.
+function numberIn(text) {
+  const value = Number(text);
+  return Number.isNaN(value) ? text : value;
+}

@@ -1,0 +1,65 @@
+// Which items of the list are shown: those of one state whose text holds every word that was typed.
+
+import { byId, element, reconcile } from "./dom.js";
+import { STATES, number } from "./words.js";
+
+const text = byId("text");
+const states = byId("states");
+let state = "all";
+
+export function watchFilter(changed) {
+  text.addEventListener("input", changed);
+  states.addEventListener("change", (event) => {
+    state = event.target.value;
+    changed();
+  });
+  byId("unfilter").addEventListener("click", () => {
+    clearFilter();
+    changed();
+    text.focus();
+  });
+}
+
+function clearFilter() {
+  text.value = "";
+  state = "all";
+}
+
+export function filtered(items) {
+  showStates(items);
+  const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+  return items.filter(
+    (item) =>
+      (state === "all" || item.state === state) && (words.length === 0 || holdsAll(haystack(item), words)),
+  );
+}
+
+const holdsAll = (hay, words) => words.every((word) => hay.includes(word));
+
+function haystack({ title, state: itemState, send, requests }) {
+  const parts = [title, STATES[itemState], send, requests.map(said)];
+  return JSON.stringify(parts).toLowerCase();
+}
+
+const said = ({ method, target, status, code, rule, fault, mark }) => [method, target, status, code, rule?.id, fault, mark];
+
+// A state that nothing is in is no choice, unless it was chosen.
+function showStates(items) {
+  const counts = new Map();
+  for (const item of items) counts.set(item.state, (counts.get(item.state) ?? 0) + 1);
+  const choices = [{ key: "all", label: "All", count: items.length }];
+  for (const [key, label] of Object.entries(STATES)) choices.push({ key, label, count: counts.get(key) ?? 0 });
+  const shown = choices.filter(({ key, count }) => key === "all" || key === state || count > 0);
+  for (const choice of shown) choice.signature = `${choice.count} ${choice.key === state}`;
+  reconcile(states, shown, createChoice, updateChoice);
+}
+
+function createChoice({ key, label }) {
+  const radio = element("input", { type: "radio", name: "state", value: key });
+  return element("label", { class: "chip", "data-state": key }, radio, element("span", {}, label, " ", element("b")));
+}
+
+function updateChoice(label, { key, count }) {
+  label.querySelector("input").checked = key === state;
+  label.querySelector("b").textContent = number(count);
+}

@@ -1,0 +1,114 @@
+// What the page knows of the fake's journal, and the items of its list: sends, and requests that belong to none.
+
+// An answer that takes longer than so many requests after it is not waited for.
+const PATIENCE = 200;
+
+export class Journal {
+  #requests = new Map();
+  #unanswered = new Set();
+  #highest = 0;
+  #sends = [];
+  #revision = -1;
+  #etag = null;
+
+  // Only what comes after this number can have changed.
+  get after() {
+    const waitedFor = [...this.#unanswered].filter((number) => number > this.#highest - PATIENCE);
+    return Math.min(this.#highest, ...waitedFor.map((number) => number - 1));
+  }
+
+  get etag() {
+    return this.#etag;
+  }
+
+  // Take a reply in, and return whether the journal is whole. It is not where the fake has forgotten or was started
+  // anew since the last reply: then all is to be asked for again.
+  take(reply) {
+    if (reply.revision < this.#revision) return this.#forget();
+    for (const request of reply.requests) this.#takeRequest(request);
+    const numbers = new Set(reply.sends.flatMap((send) => send.requests));
+    for (const number of numbers) if (!this.#requests.has(number)) return this.#forget();
+    this.#sends = reply.sends;
+    this.#revision = reply.revision;
+    this.#etag = reply.etag;
+    return true;
+  }
+
+  #takeRequest(request) {
+    const { number, status, reply } = request;
+    this.#requests.set(number, request);
+    this.#highest = Math.max(this.#highest, number);
+    if (status === null && reply === null) this.#unanswered.add(number);
+    else this.#unanswered.delete(number);
+  }
+
+  #forget() {
+    this.forget();
+    return false;
+  }
+
+  forget() {
+    this.#requests.clear();
+    this.#unanswered.clear();
+    this.#highest = 0;
+    this.#sends = [];
+    this.#revision = -1;
+    this.#etag = null;
+  }
+
+  // Newest first.
+  items() {
+    const taken = new Set(this.#sends.flatMap((send) => send.requests));
+    const lone = [...this.#requests.values()].filter((request) => !taken.has(request.number));
+    return [...this.#sends.map((send) => this.#sendItem(send)), ...lone.map(requestItem)].sort(
+      (one, other) => other.number - one.number,
+    );
+  }
+
+  #sendItem(send) {
+    return {
+      id: send.id,
+      number: send.requests[0],
+      state: send.state,
+      at: send.at,
+      title: send.event ?? "Upload",
+      tenant: send.tenant,
+      send,
+      requests: send.requests.map((number) => this.#requests.get(number)),
+    };
+  }
+}
+
+function requestItem(request) {
+  return {
+    id: `request-${request.number}`,
+    number: request.number,
+    state: "other",
+    at: request.at,
+    title: `${request.method} ${pathOf(request)}`,
+    tenant: request.tenant,
+    send: null,
+    requests: [request],
+  };
+}
+
+export const pathOf = (request) => request.target.split("?", 1)[0];
+
+export const isRefusal = (request) => request.status !== null && request.status >= 400;
+
+// The answer that decided how the item ended: its last refusal, where it was not delivered.
+export function refusalOf(item) {
+  if (item.state === "delivered" || item.state === "uploading") return null;
+  return item.requests.findLast((request) => isRefusal(request)) ?? null;
+}
+
+// The item that `id` names. Uploads without an event are one send until events take them, so that the send which an
+// old id named may now begin with another request.
+export function find(items, id) {
+  const number = Number(id.split("-")[1]);
+  return (
+    items.find((item) => item.id === id) ??
+    items.find((item) => item.requests.some((request) => request.number === number)) ??
+    null
+  );
+}

@@ -1,0 +1,137 @@
+// The timeline of a send: its requests, each with what it said, what it got, and the rule or the fault behind it.
+
+import { copyButton } from "./copying.js";
+import { badge, byId, element, present, reconcile } from "./dom.js";
+import { isRefusal, pathOf } from "./journal.js";
+import { bodyText } from "./payload.js";
+import { PROVENANCE, bytes, iso, moment, offset } from "./words.js";
+
+const MARKS = {
+  retry: ["retry", "warn", "The same again, after an attempt that had no answer or a passing one"],
+  replay: ["replay", "info", "The answer that was stored for its idempotency key was given again"],
+  overwrite: ["overwrite", "info", "The file was stored once more, in the place of the first"],
+};
+
+export function showTimeline(requests) {
+  const first = requests[0].at;
+  const rows = requests.map((request) => ({
+    key: String(request.number),
+    signature: JSON.stringify(request) + first,
+    request,
+    after: request.at - first,
+  }));
+  reconcile(byId("timeline"), rows, createRequest, updateRequest);
+}
+
+// A request alone is shown open.
+export function openOnly() {
+  byId("timeline").querySelector("details").open = true;
+}
+
+function createRequest({ request }) {
+  const summary = element("summary");
+  const body = element("div", { class: "request-body" });
+  const details = element("details", { class: "request" }, summary, body);
+  details.addEventListener("toggle", () => fill(details));
+  return element("li", { id: `timeline-${request.number}` }, details);
+}
+
+function updateRequest(li, { request, after }) {
+  const details = li.firstElementChild;
+  details.request = request;
+  details.filled = false;
+  details.dataset.outcome = outcome(request);
+  details.firstElementChild.replaceChildren(...summaryOf(request, after));
+  fill(details);
+}
+
+// The inside is made when it is first seen: a send with many files has many requests.
+function fill(details) {
+  if (!details.open || details.filled) return;
+  details.filled = true;
+  details.lastElementChild.replaceChildren(...insideOf(details.request));
+}
+
+function outcome(request) {
+  if (isRefusal(request)) return "bad";
+  return request.reply === null || "abort" in request.reply ? "none" : "good";
+}
+
+function summaryOf(request, after) {
+  const [text, tone, title] = MARKS[request.mark] ?? [];
+  return [
+    element("span", { class: "operation" }, request.operation ?? request.origin, " "),
+    element("span", { class: "target" }, element("b", {}, request.method), " ", pathOf(request), " "),
+    element("span", { class: "badges" }, ...present([
+      request.mark && badge(`${text} `, tone, title),
+      request.fault && badge("fault ", "fault", request.fault),
+    ])),
+    element("time", { datetime: iso(request.at), title: moment(request.at) }, offset(after), " "),
+    element("span", { class: "status" }, statusWord(request)),
+    ...(isRefusal(request) && request.rule
+      ? [element("span", { class: "why" }, element("code", {}, request.code), " ", request.rule.sentence)]
+      : []),
+  ];
+}
+
+function statusWord(request) {
+  if (request.reply === null) return request.status === null ? "…" : String(request.status);
+  if ("abort" in request.reply) return request.reply.abort === "reset" ? "reset" : "cut";
+  return String(request.reply.status);
+}
+
+function insideOf(request) {
+  return present([
+    request.rule && ruleNote(request.rule, isRefusal(request) ? "bad" : "good"),
+    request.fault && element("p", { class: "note", "data-tone": "fault" },
+      element("b", {}, "A fault struck"), element("code", {}, request.fault)),
+    element("div", { class: "exchange" }, requestSide(request), replySide(request)),
+    curlOf(request),
+  ]);
+}
+
+// `answer` is put before the sentence where it does not stand beside the note.
+export function ruleNote(rule, tone, answer = "") {
+  return element("div", { class: "note", "data-tone": tone },
+    element("p", {}, ...present([answer && element("code", {}, answer), answer && " ", rule.sentence])),
+    element("p", { class: "muted" }, ...present([
+      provenanceBadge(rule.provenance), " rule ", element("code", {}, rule.id), rule.reason && ` · ${rule.reason}`,
+    ])),
+  );
+}
+
+const provenanceBadge = (provenance) => badge(provenance, provenance, PROVENANCE[provenance]);
+
+function requestSide(request) {
+  const none = request.received === 0 ? "No body." : `${bytes(request.received)} arrived; the bytes are not shown.`;
+  return side("Request", `${request.method} ${request.target}`, request.headers, request.body, none);
+}
+
+function replySide(request) {
+  const { reply } = request;
+  if (reply === null) return side("Reply", "none: nothing was answered", [], null, "");
+  if ("abort" in reply) {
+    const how = reply.abort === "reset" ? "the connection was reset" : "the connection was ended";
+    return side("Reply", `cut short: ${how}`, [], null, "");
+  }
+  return side("Reply", `${reply.status} ${request.code}`, reply.headers, reply.body, "No body.");
+}
+
+function side(heading, line, headers, body, withoutBody) {
+  const rows = headers.map(([name, value]) =>
+    element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)),
+  );
+  return element("section", {},
+    element("h4", {}, heading),
+    element("p", { class: "first-line" }, line),
+    ...(rows.length ? [element("table", { "aria-label": `Headers of the ${heading.toLowerCase()}` }, element("tbody", {}, ...rows))] : []),
+    body ? bodyText(body) : element("p", { class: "muted" }, withoutBody),
+  );
+}
+
+function curlOf(request) {
+  return element("section", { class: "curl" },
+    element("header", { class: "line" }, element("h4", {}, "As curl"), copyButton("Copy as curl", request.curl)),
+    element("pre", { tabindex: "0", class: "code", "aria-label": "curl command" }, request.curl),
+  );
+}
