@@ -14,7 +14,7 @@ from flowflex_core.files import ALLOWED_MIMES, MAX_FILE_BYTES
 from flowflex_core.payload import payload_path
 from flowflex_testing.dialects import JSON
 from flowflex_testing.exchange import Exchange
-from flowflex_testing.faults import ArmedFault
+from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Head, Reply
 from flowflex_testing.rules import Refused
 from flowflex_testing.storage import URL_LIFETIME

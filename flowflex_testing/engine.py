@@ -5,7 +5,7 @@ A server, a transport in memory and a simulator all drive it, each at its own pa
 
 from flowflex_testing.api import UPLOAD_URL_PATH, EventExchange, NoEndpointExchange, UploadUrlExchange, is_event_path
 from flowflex_testing.exchange import Exchange
-from flowflex_testing.faults import FaultPlan
+from flowflex_testing.fault_plan import FaultPlan
 from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, Reply
 from flowflex_testing.storage import ASSETS_PREFIX, NoPutExchange, PutExchange
 from flowflex_testing.store import Store

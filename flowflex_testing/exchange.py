@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from flowflex_testing.dialects import STORAGE_ERRORS, api_error
-from flowflex_testing.faults import ArmedFault
+from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Abort, Head, Headers, Reply
 from flowflex_testing.rules import RULES, Refused
 from flowflex_testing.store import Store
@@ -38,7 +38,7 @@ class Exchange:
         self._instead: Reply | Abort | None = None
         if armed is not None:
             self._strike_at = armed.fault.strikes_at()
-            self._instead = armed.fault.instead(self._error)
+            self._instead = armed.fault.instead(self)
         # A fault that answers in place of FlowFlex, so that no rule ever sees the request.
         self._blind = self._instead is not None and self._strike_at is None
 
@@ -119,28 +119,30 @@ class Exchange:
     def _refuse(self, refused: Refused) -> None:
         rule = refused.rule
         self.record.rule, self.record.code = rule.id, rule.code
-        reply = self._error(rule.status, rule.code, refused.message, refused.headers, refused.details)
+        reply = self.error(rule.status, rule.code, refused.message, refused.headers, refused.details)
         self.record.status = reply.status
         self._answer(reply)
 
     def _answer(self, reply: Reply) -> None:
         if self._armed is None or self._instead is not None:
             self._end(reply)
-        else:
-            self._note_fault(self._armed)
-            self._end(self._armed.fault.after(reply))
+            return
+        outcome = self._armed.fault.after(reply, self)
+        if outcome is not reply:
+            self._note_fault(self._armed, outcome)
+        self._end(outcome)
 
     def _strike(self) -> None:
         assert self._armed is not None
         assert self._instead is not None
-        self._note_fault(self._armed)
-        if isinstance(self._instead, Reply):
-            self.record.status = self._instead.status
+        self._note_fault(self._armed, self._instead)
         self._end(self._instead)
 
-    def _note_fault(self, armed: ArmedFault) -> None:
-        armed.hits += 1
+    def _note_fault(self, armed: ArmedFault, outcome: Reply | Abort) -> None:
+        armed.note_hit()
         self.record.fault = repr(armed.fault)
+        if isinstance(outcome, Reply):
+            self.record.status = outcome.status
 
     def _end(self, outcome: Reply | Abort) -> None:
         self.release()
@@ -149,13 +151,27 @@ class Exchange:
     def _request_id(self) -> tuple[str, str]:
         return "x-request-id", self.record.request_id
 
-    def _error(
+    # What a fault may know.
+
+    @property
+    def rule(self) -> str | None:
+        """The id of the rule behind the answer; None before there is one."""
+        return self.record.rule
+
+    @property
+    def now(self) -> float:
+        """The fake's time."""
+        return self.store.clock.now()
+
+    def error(
         self,
         status: int,
         code: str,
         message: str,
         headers: Headers = (),
         details: Mapping[str, object] | None = None,
+        /,
     ) -> Reply:
+        """Make an error reply in the dialect of the origin."""
         error = api_error if self.head.origin == "api" else STORAGE_ERRORS[self.store.switches.storage_dialect]
         return error(status, code, message, self.record.request_id, details or {}, (*headers, self._request_id()))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from flowflex_testing.clock import Clock
 from flowflex_testing.engine import Engine
 from flowflex_testing.exchange import Exchange
-from flowflex_testing.faults import FaultPlan
+from flowflex_testing.fault_plan import FaultPlan
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Abort, BodyReader, Head, Reply
 from flowflex_testing.spool import Spool

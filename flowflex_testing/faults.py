@@ -1,27 +1,42 @@
-"""What can go wrong on purpose: faults as data, and the plan that says which request each one strikes.
+"""What can go wrong on purpose: faults as data, and which requests one is aimed at.
 
-fake.faults.arm("put", Status(503, retry_after=2))          # the next PUT
-fake.faults.arm("event", LoseReply(), occurrence=2)         # the second event from now on
-fake.faults.arm("upload-url", HtmlPage(), times=None)       # every request for an upload URL
+    fake.faults.arm("put", Status(503, retry_after=2))
+
+A fault does no I/O: it says what goes out in place of the reply, and the face does it. One of your own is a subclass of
+`Fault`. `fault_plan` says which request each one strikes.
 """
 
 import dataclasses
-import threading
-from dataclasses import dataclass
+import math
+from dataclasses import KW_ONLY, dataclass
+from email.utils import formatdate
 from http import HTTPStatus
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from flowflex_testing.messages import Abort, Headers, Reply
 
 Operation = Literal["upload-url", "put", "event"]
 OPERATIONS: tuple[Operation, ...] = ("upload-url", "put", "event")
 
+# So far ahead or back every date can be written.
+_LONGEST_DATE = 3_155_760_000
 
-class ErrorReply(Protocol):
-    """Makes an error reply in the dialect of the origin that the request was sent to."""
 
-    def __call__(self, status: int, code: str, message: str, headers: Headers = (), /) -> Reply:
-        """Return the reply."""
+class Struck(Protocol):
+    """What a fault may know of the request that it strikes."""
+
+    @property
+    def rule(self) -> str | None:
+        """The id of the rule behind the answer; None before there is one."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """The fake's time, in seconds since the epoch."""
+        ...
+
+    def error(self, status: int, code: str, message: str, headers: Headers = (), /) -> Reply:
+        """Make an error reply in the dialect of the origin that the request was sent to."""
         ...
 
 
@@ -30,57 +45,92 @@ class Fault:
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        """Show the fields that differ from their defaults."""
+        own: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(self) if dataclasses.is_dataclass(self) else ()
+        told = [f"{field.name}={value!r}" for field in own if (value := getattr(self, field.name)) != field.default]
+        return f"{type(self).__name__}({', '.join(told)})"
+
     def strikes_at(self) -> int | None:
         """Return the number of body bytes after which it strikes; None where it waits for the whole body."""
         return None
 
-    def instead(self, error_reply: ErrorReply, /) -> Reply | Abort | None:  # noqa: ARG002 - overridden where used
+    def instead(self, struck: Struck, /) -> Reply | Abort | None:  # noqa: ARG002 - overridden where used
         """Return what goes out with the request never looked at; None where the request has its effect."""
         return None
 
-    def after(self, reply: Reply, /) -> Reply | Abort:
-        """Return what goes out in place of `reply`, after the request had its effect."""
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - overridden where used
+        """Return what goes out in place of `reply`, after the request had its effect; `reply` where it is spared."""
         return reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Status(Fault):
     """An error status, without any effect; the whole body is read first.
 
     Attributes:
         status: 400 to 599.
         code: The code in the body.
-        retry_after: The value of Retry-After: seconds, or text that is sent as it is, such as a date.
+        retry_after: The value of Retry-After: seconds, or text that is sent as it is, absurd as it may be.
+        as_date: Whether Retry-After tells the moment that lies so many seconds ahead, by the fake's clock.
     """
 
     status: int
     code: str = "INJECTED_FAULT"
     retry_after: float | str | None = None
+    as_date: bool = False
 
     def __post_init__(self) -> None:
-        if not 400 <= self.status <= 599:
-            raise ValueError(f"a fault's status is 400 to 599, not {self.status!r}")
+        _check("status", self.status, 400 <= self.status <= 599, "400 to 599")
+        if isinstance(self.retry_after, str):
+            _check("retry_after", self.retry_after, _fits_header(self.retry_after), "latin-1 text without line breaks")
+        if self.as_date:
+            seconds = self.retry_after
+            is_date = isinstance(seconds, int | float) and abs(seconds) <= _LONGEST_DATE
+            _check("retry_after", seconds, is_date, "a number of seconds within a century, with as_date=True")
 
-    def instead(self, error_reply: ErrorReply, /) -> Reply | Abort | None:
+    def instead(self, struck: Struck, /) -> Reply | Abort | None:
         """Answer with the status."""
-        headers: Headers = () if self.retry_after is None else (("Retry-After", str(self.retry_after)),)
-        return error_reply(self.status, self.code, f"Injected fault: {_phrase(self.status)}", headers)
+        headers: Headers = ()
+        if isinstance(self.retry_after, int | float) and self.as_date:
+            headers = (("Retry-After", formatdate(struck.now + self.retry_after, usegmt=True)),)
+        elif self.retry_after is not None:
+            headers = (("Retry-After", str(self.retry_after)),)
+        return struck.error(self.status, self.code, f"Injected fault: {_phrase(self.status)}", headers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HtmlPage(Fault):
-    """The HTML page of a proxy or a captive portal that stands before FlowFlex, without any effect."""
+    """The HTML page of a proxy or a captive portal that stands before FlowFlex, without any effect.
+
+    Attributes:
+        status: 200 to 599; a captive portal says 200.
+    """
 
     status: int = 502
 
-    def instead(self, error_reply: ErrorReply, /) -> Reply | Abort | None:  # noqa: ARG002 - the proxy has no dialect
+    def __post_init__(self) -> None:
+        _check("status", self.status, 200 <= self.status <= 599, "200 to 599")
+
+    def instead(self, struck: Struck, /) -> Reply | Abort | None:  # noqa: ARG002 - the proxy has no dialect
         """Answer with the page."""
         title = f"{self.status} {_phrase(self.status)}"
         page = f"<!DOCTYPE html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
         return Reply(self.status, (("Content-Type", "text/html; charset=utf-8"),), page.encode())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
+class AlreadyStored(Fault):
+    """A second PUT to one URL is told that the file is there already; every other request is spared."""
+
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:
+        """Answer as a storage does that overwrites nothing."""
+        if struck.rule not in ("put.overwrite", "put.duplicate"):
+            return reply
+        return struck.error(409, "Duplicate", "The resource already exists")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Reset(Fault):
     """A connection reset, without any effect, after `at` bytes of the body: 0 is with the head alone.
 
@@ -89,49 +139,56 @@ class Reset(Fault):
 
     at: int = 0
 
+    def __post_init__(self) -> None:
+        _check("at", self.at, self.at >= 0, "0 or more")
+
     def strikes_at(self) -> int | None:
         """Return `at`."""
         return self.at
 
-    def instead(self, error_reply: ErrorReply, /) -> Reply | Abort | None:  # noqa: ARG002 - nothing is said
+    def instead(self, struck: Struck, /) -> Reply | Abort | None:  # noqa: ARG002 - nothing is said
         """Reset."""
         return Abort(reset=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LoseReply(Fault):
     """The effect happens, and no byte of the reply arrives: the connection ends, by a reset where `reset` is set."""
 
     reset: bool = False
 
-    def after(self, reply: Reply, /) -> Reply | Abort:  # noqa: ARG002 - it is the one that is lost
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - the reply is what is lost
         """End the connection."""
         return Abort(reset=self.reset)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TruncateReply(Fault):
-    """The effect happens, and the reply breaks off after `body_bytes` of its body."""
+    """The effect happens, and the reply breaks off after `body_bytes` of its body, by a reset where `reset` is set."""
 
     body_bytes: int = 1
+    reset: bool = False
 
-    def after(self, reply: Reply, /) -> Reply | Abort:
+    def __post_init__(self) -> None:
+        _check("body_bytes", self.body_bytes, self.body_bytes >= 0, "0 or more")
+
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - every reply can be cut
         """Begin the reply."""
-        return Abort(reset=False, begun=reply, body_bytes=self.body_bytes)
+        return Abort(reset=self.reset, begun=reply, body_bytes=self.body_bytes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MalformedBody(Fault):
     """The effect happens, and the body of the reply is not what its Content-Type says."""
 
     body: bytes = b'{"status": "acc'
 
-    def after(self, reply: Reply, /) -> Reply | Abort:
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - whatever was to be said
         """Put the broken body into the reply."""
         return dataclasses.replace(reply, body=self.body)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Delay(Fault):
     """The effect happens, and the reply goes out `seconds` later, by the real clock.
 
@@ -140,84 +197,73 @@ class Delay(Fault):
 
     seconds: float
 
-    def after(self, reply: Reply, /) -> Reply | Abort:
+    def __post_init__(self) -> None:
+        _check("seconds", self.seconds, 0 <= self.seconds < math.inf, "finite and not negative")
+
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - whatever is to be said
         """Hold the reply back."""
         return dataclasses.replace(reply, delay=self.seconds)
 
 
-@dataclass(slots=True)
-class ArmedFault:
-    """A fault in the plan.
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A fault, and the requests that it is to strike.
 
     Attributes:
-        operation: Which requests it waits for.
-        fault: What it does to them.
-        occurrence: The first one that it strikes, counted from 1 when it was armed.
+        operation: Which requests are counted.
+        fault: What happens to those that it strikes.
+        occurrence: The first that it strikes, counted from 1 when it is armed.
         times: How many it strikes from there on; None is all of them.
-        seen: How many it has waited for or struck by now.
-        hits: How many it has struck.
+        chance: How likely it strikes each of those, over 0 and up to 1; None is for certain.
+        seed: What the chance is drawn from, so that the same requests are struck in every run.
+        tenant: The name of the tenant whose requests are counted; None is every request.
     """
 
     operation: Operation
     fault: Fault
-    occurrence: int
-    times: int | None
-    seen: int = 0
-    hits: int = 0
+    _: KW_ONLY
+    occurrence: int = 1
+    times: int | None = 1
+    chance: float | None = None
+    seed: int | None = None
+    tenant: str | None = None
 
-    def takes_next(self) -> bool:
-        """Count a request, and return whether it is one that is to be struck."""
-        self.seen += 1
-        return self.seen >= self.occurrence and (self.times is None or self.seen < self.occurrence + self.times)
+    def __post_init__(self) -> None:
+        _check("operation", self.operation, self.operation in OPERATIONS, f"one of {', '.join(OPERATIONS)}")
+        if not isinstance(self.fault, Fault):
+            raise TypeError(f"a fault is one of flowflex_testing.faults, such as Status(503), not {self.fault!r}")
+        _check("occurrence", self.occurrence, _is_count(self.occurrence), "a whole number from 1")
+        _check("times", self.times, self.times is None or _is_count(self.times), "a whole number from 1, or None")
+        chance = self.chance
+        if chance is not None:
+            is_share = isinstance(chance, int | float) and not isinstance(chance, bool) and 0 < chance <= 1
+            _check("chance", chance, is_share, "over 0 and up to 1")
+        is_seed = isinstance(self.seed, int) and not isinstance(self.seed, bool)
+        if is_seed != (chance is not None) or (self.seed is not None and not is_seed):
+            raise ValueError("chance and seed go together, and seed is a whole number: no run is left to luck")
+        is_name = self.tenant is None or (isinstance(self.tenant, str) and self.tenant != "")
+        _check("tenant", self.tenant, is_name, "the name of a tenant, or None")
 
     def __str__(self) -> str:
-        times = "" if self.times == 1 else ", every time" if self.times is None else f", {self.times} times"
-        return f"{self.fault!r} on {self.operation} {self.occurrence}{times}"
+        words = f"{self.fault!r} on {self.operation} {self.occurrence}"
+        if self.times != 1:
+            words += ", every time" if self.times is None else f", {self.times} times"
+        if self.chance is not None:
+            words += f", with a chance of {self.chance} from seed {self.seed}"
+        return words if self.tenant is None else f"{words}, of tenant {self.tenant!r}"
 
 
-class FaultPlan:
-    """The faults of one fake. Where two would strike one request, the one that was armed first does."""
+def _check(name: str, value: object, is_good: bool, wanted: str) -> None:
+    if not is_good:
+        raise ValueError(f"{name} is {wanted}, not {value!r}")
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._armed: list[ArmedFault] = []
 
-    def arm(self, operation: Operation, fault: Fault, *, occurrence: int = 1, times: int | None = 1) -> ArmedFault:
-        """Strike the `occurrence`-th request for `operation` from now on, and `times` in all; None is all of them."""
-        if operation not in OPERATIONS:
-            raise ValueError(f"a fault strikes one of {', '.join(OPERATIONS)}, not {operation!r}")
-        if not isinstance(fault, Fault):
-            raise TypeError(f"a fault is one of flowflex_testing.faults, such as Status(503), not {fault!r}")
-        if occurrence < 1 or (times is not None and times < 1):
-            raise ValueError("occurrence and times count from 1")
-        armed = ArmedFault(operation, fault, occurrence, times)
-        with self._lock:
-            self._armed.append(armed)
-        return armed
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
-    def draw(self, operation: str | None) -> ArmedFault | None:
-        """Count a request for `operation`, and return the fault that is to strike it."""
-        if not self._armed:
-            return None
-        with self._lock:
-            due = [armed for armed in self._armed if armed.operation == operation and armed.takes_next()]
-        return due[0] if due else None
 
-    def unfired(self) -> list[ArmedFault]:
-        """Return the faults that have not struck any request."""
-        with self._lock:
-            return [armed for armed in self._armed if not armed.hits]
-
-    def assert_fired(self) -> None:
-        """Fail where a fault never fired: the test has not tried what it says."""
-        unfired = [f"{armed} ({armed.seen} such requests came)" for armed in self.unfired()]
-        if unfired:
-            raise AssertionError("faults never fired: " + "; ".join(unfired))
-
-    def clear(self) -> None:
-        """Disarm every fault."""
-        with self._lock:
-            self._armed.clear()
+def _fits_header(value: str) -> bool:
+    return not any(character < " " or character == "\x7f" or character > "\xff" for character in value)
 
 
 def _phrase(status: int) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_testing.exchange import Exchange
-from flowflex_testing.faults import ArmedFault
+from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Head, Reply
 from flowflex_testing.rules import Refused
 from flowflex_testing.store import FIRST_BYTES, Asset, Store, Tenant, Upload

@@ -64,7 +64,7 @@ def test_the_journal_shows_no_secret():
     assert repr(caller.fake.requests[-1]).endswith("2 bytes -> 202 (rule event.replay)")
     caller.fake.faults.arm("event", faults.Reset())
     caller.event()
-    assert repr(caller.fake.requests[-1]).endswith("0 bytes -> no answer (fault Reset(at=0))")
+    assert repr(caller.fake.requests[-1]).endswith("0 bytes -> no answer (fault Reset())")
     assert "secret" not in repr(caller.fake.store.tenants)
     head = Head("api", "GET", "/a?X-Signature=1", (("authorization", "Basic x"),))
     assert repr(head) == "Head(GET api /a)"

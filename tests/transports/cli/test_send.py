@@ -155,8 +155,8 @@ class Shouting(Fault):
 
     __slots__ = ()
 
-    def instead(self, error_reply, /):
-        return error_reply(400, "NO", "first line\nsecond \x1b]0;title\x07\x1b[2J line", ())
+    def instead(self, struck, /):
+        return struck.error(400, "NO", "first line\nsecond \x1b]0;title\x07\x1b[2J line", ())
 
 
 def test_the_words_of_a_server_stay_one_harmless_line(flowflex, flowflex_fake):
