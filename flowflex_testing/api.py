@@ -5,6 +5,7 @@ body means. An answer is stored for its key when nothing can refuse the event an
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -16,9 +17,10 @@ from flowflex_testing.dialects import JSON
 from flowflex_testing.exchange import Exchange
 from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Head, Reply
-from flowflex_testing.rules import Refused
+from flowflex_testing.rules import RULES, Refused
 from flowflex_testing.storage import URL_LIFETIME
 from flowflex_testing.store import Answer, Asset, Event, Store, Tenant, Upload
+from flowflex_testing.switches import RateLimit
 
 UPLOAD_URL_PATH = "/v1/assets/upload-url"
 EVENTS_PREFIX = "/v1/events/"
@@ -45,8 +47,8 @@ def _no_such_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_no_such_constant)
 
 
-def authenticate(store: Store, authorization: str | None) -> Tenant:
-    """Return the tenant whose credentials these are, or raise `Refused`."""
+def admit(store: Store, authorization: str | None) -> Tenant:
+    """Return the tenant whose credentials these are, if it may send one more request, or raise `Refused`."""
     tenant = None
     if authorization is not None:
         tenant = store.tenant_by_authorization.get(authorization)
@@ -56,7 +58,28 @@ def authenticate(store: Store, authorization: str | None) -> Tenant:
                 tenant = store.tenant_by_authorization.get(f"Basic {token.strip()}")
     if tenant is None:
         raise Refused("api.credentials", headers=(("WWW-Authenticate", 'Basic realm="FlowFlex"'),))
+    if store.switches.rate_limit is not None:
+        _hold_to_rate(store, tenant, store.switches.rate_limit)
     return tenant
+
+
+def _hold_to_rate(store: Store, tenant: Tenant, limit: RateLimit) -> None:
+    now = store.clock.now()
+    with store.lock:
+        if now >= tenant.rate_window_end:
+            tenant.rate_window_end, tenant.rate_window_requests = now + limit.seconds, 0
+        if tenant.rate_window_requests < limit.requests:
+            tenant.rate_window_requests += 1
+            return
+        end = tenant.rate_window_end
+    if limit.retry_after == "date":
+        from email.utils import formatdate  # it loads much that a fake without a rate limit never needs
+
+        retry_after = formatdate(math.ceil(end), usegmt=True)
+    else:
+        retry_after = str(math.ceil(end - now))
+    message = f"An integration sends at most {limit.requests} requests in {limit.seconds} seconds"
+    raise Refused("api.rate-limit", message, headers=(("Retry-After", retry_after),))
 
 
 def is_event_path(path: str) -> bool:
@@ -74,8 +97,8 @@ class ApiExchange(Exchange):
         self._pieces: list[bytes] = []
 
     def check_head(self) -> None:
-        """Check the credentials, before anything else."""
-        self.tenant = authenticate(self.store, self.fields.get("authorization"))
+        """Check the credentials and the rate, before anything else."""
+        self.tenant = admit(self.store, self.fields.get("authorization"))
         self.record.tenant = self.tenant.name
 
     def check_json_head(self) -> None:
@@ -118,7 +141,7 @@ class NoEndpointExchange(Exchange):
 
     def check_head(self) -> None:
         """Refuse it; who has no credentials does not learn what there is."""
-        authenticate(self.store, self.fields.get("authorization"))
+        admit(self.store, self.fields.get("authorization"))
         path = self.head.target.partition("?")[0]
         if path == UPLOAD_URL_PATH or is_event_path(path):
             raise Refused("api.method", headers=(("Allow", "POST"),))
@@ -207,7 +230,7 @@ class EventExchange(ApiExchange):
         self._name = self._checked_name()
         self._key = self._checked_key()
         self.check_json_head()
-        if self._key is not None:
+        if self._key is not None and "event.key-in-flight" in self.store.enforced:
             with self.store.lock:
                 if self._key in tenant.keys_in_flight:
                     raise Refused("event.key-in-flight", headers=(("Retry-After", "1"),))
@@ -232,14 +255,15 @@ class EventExchange(ApiExchange):
             if answer is not None:
                 self.record.event_id = answer.event_id
                 return self.accept("event.replay", JSON, answer.content)
-            files = self._files(payload, body)
-            event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, self.store.clock.now())
+            files, failure = self._files(payload, body)
+            now = self.store.clock.now()
+            event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, now, failure)
             content = f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode()
             tenant.events.append(event)
             if self._key is not None:
                 tenant.answers[self._key] = Answer(event.id, self._name, body, content, event.accepted_at)
         self.record.event_id = event.id
-        return self.accept("event.accepted", JSON, content)
+        return self.accept("event.run-failed" if failure else "event.accepted", JSON, content)
 
     def _checked_name(self) -> str:
         name = self.fields.get("x-event")
@@ -267,24 +291,30 @@ class EventExchange(ApiExchange):
         answer = None if self._key is None else self.tenant.answers.get(self._key)
         if answer is None or self.store.clock.now() - answer.stored_at > KEY_LIFETIME:
             return None
+        if self.store.switches.key_fingerprint == "key":
+            return answer
+        reused = "event.key-reused" if "event.key-reused" in self.store.enforced else "event.key-reused-400"
         if answer.event_name != self._name:
-            raise Refused("event.key-reused", f"The key was used for the event {answer.event_name!r}")
+            raise Refused(reused, f"The key was used for the event {answer.event_name!r}")
         if answer.body != body:
-            raise Refused("event.key-reused", "The key was used with another body")
+            raise Refused(reused, "The key was used with another body")
         return answer
 
-    def _files(self, payload: dict[str, Any], body: bytes) -> dict[str, Asset]:
+    def _files(self, payload: dict[str, Any], body: bytes) -> tuple[dict[str, Asset], str]:
+        # Return the files by their paths, and the code with which the run fails for one that is missing.
+        #
         # Most events are small and carry no file: neither an asset id nor depth can hide in such a body.
         if b"asset_" not in body and b"\\u" not in body and body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
-            return {}
-        found: dict[str, Asset] = {}
+            return {}, ""
+        found: dict[str, Asset | None] = {}
         self._walk(payload, None, 1, found)
-        return found
+        files = {path: asset for path, asset in found.items() if asset is not None}
+        return files, "" if len(files) == len(found) else RULES["event.asset-expired"].code
 
-    def _walk(self, value: Any, trail: _Trail, depth: int, found: dict[str, Asset]) -> None:
+    def _walk(self, value: Any, trail: _Trail, depth: int, found: dict[str, Asset | None]) -> None:
         if isinstance(value, str) and _ASSET_ID.fullmatch(value):
             path = payload_path(trail)
-            found[path] = self._usable_asset(value, path)
+            found[path] = self._asset(value, path)
         if not isinstance(value, dict | list):
             return
         if depth > MAX_DEPTH:
@@ -293,17 +323,20 @@ class EventExchange(ApiExchange):
         for key, child in children:
             self._walk(child, (trail, key), depth + 1, found)
 
-    def _usable_asset(self, asset_id: str, path: str) -> Asset:
+    def _asset(self, asset_id: str, path: str) -> Asset | None:
+        # None is a file that is missing, which only the run of the flow will find.
         details = {"assetId": asset_id, "path": path}
         if asset_id not in self.tenant.uploads:
             raise Refused("event.asset-unknown", f"{path}: there is no asset {asset_id}", details=details)
         asset = self.tenant.assets.get(asset_id)
+        if asset is not None and self.store.clock.now() - asset.stored_at <= FILE_LIFETIME:
+            return asset
+        if self.store.switches.missing_file == "failed-run":
+            return None
         if asset is None:
             raise Refused("event.asset-never-stored", f"{path}: nothing was uploaded for {asset_id}", details=details)
-        if self.store.clock.now() - asset.stored_at > FILE_LIFETIME:
-            message = f"{path}: the file of {asset_id} is older than 48 hours"
-            raise Refused("event.asset-expired", message, details=details)
-        return asset
+        message = f"{path}: the file of {asset_id} is older than 48 hours"
+        raise Refused("event.asset-expired", message, details=details)
 
 
 def _has_control(value: str) -> bool:

@@ -7,7 +7,7 @@ A subclass knows an operation: it looks at the head, takes the body, and decides
 from collections.abc import Mapping
 from typing import ClassVar
 
-from flowflex_testing.dialects import STORAGE_ERRORS, api_error
+from flowflex_testing.dialects import API_ERRORS, STORAGE_ERRORS
 from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Abort, Head, Headers, Reply
 from flowflex_testing.rules import RULES, Refused
@@ -173,5 +173,7 @@ class Exchange:
         /,
     ) -> Reply:
         """Make an error reply in the dialect of the origin."""
-        error = api_error if self.head.origin == "api" else STORAGE_ERRORS[self.store.switches.storage_dialect]
+        switches = self.store.switches
+        is_api = self.head.origin == "api"
+        error = API_ERRORS[switches.api_dialect] if is_api else STORAGE_ERRORS[switches.storage_dialect]
         return error(status, code, message, self.record.request_id, details or {}, (*headers, self._request_id()))

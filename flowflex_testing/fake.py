@@ -14,7 +14,7 @@ Here stands its public face; `engine` works on requests.
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from flowflex_testing.clock import Clock
 from flowflex_testing.engine import Engine
@@ -24,14 +24,7 @@ from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Abort, BodyReader, Head, Reply
 from flowflex_testing.spool import Spool
 from flowflex_testing.store import Asset, Event, Store, Tenant
-from flowflex_testing.switches import (
-    ApiDialect,
-    KeyFingerprint,
-    MissingFile,
-    ReusedKeyStatus,
-    StorageDialect,
-    Switches,
-)
+from flowflex_testing.switches import Switches, SwitchSettings
 from flowflex_testing.tenants import TenantFake
 from flowflex_testing.witness import Witness
 
@@ -55,15 +48,14 @@ class FakeFlowFlex(Witness):
         integration_code: The code in the path of its events.
         host: Where the live server listens.
         port: The port of the API; 0 is a free one. Storage always has a free one.
-        strict: Whether the rules that are an assumed strictness hold.
-        storage_dialect, api_dialect, key_fingerprint, reused_key_status, refuses_key_in_flight, missing_file: How it
-            behaves where the field is of two minds; `flowflex_testing.switches` tells each.
         tls: True to serve https, with a certificate whose authority is `ca_pem`, or a server's context to do it with.
         clock: Its time; by default one that stands still.
         keep_files_bytes: Whole files are kept on disk up to so many bytes in all, the newest ones, for `content`. None
             keeps of each its digest, size and first bytes alone.
         keep_files_in: The directory for them, where they stay. By default they are in a private temporary one, which
             goes away at `stop`.
+        switches: How it behaves where the field is of two minds, such as `strict=False`: see
+            `flowflex_testing.switches`.
 
     Attributes:
         clock: Its time; `clock.advance(hours=3)` ages URLs, files and keys.
@@ -78,17 +70,11 @@ class FakeFlowFlex(Witness):
         integration_code: str = "ic_test_4d2e",
         host: str = "127.0.0.1",
         port: int = 0,
-        strict: bool = True,
-        storage_dialect: StorageDialect = "s3",
-        api_dialect: ApiDialect = "error/code",
-        key_fingerprint: KeyFingerprint = "body",
-        reused_key_status: ReusedKeyStatus = 422,
-        refuses_key_in_flight: bool = True,
-        missing_file: MissingFile = "refused",
         tls: "bool | ssl.SSLContext" = False,
         clock: Clock | None = None,
         keep_files_bytes: int | None = None,
         keep_files_in: Path | None = None,
+        **switches: Unpack[SwitchSettings],
     ) -> None:
         if keep_files_in is not None and keep_files_bytes is None:
             raise ValueError("keep_files_in needs keep_files_bytes: how much may be kept there")
@@ -99,15 +85,7 @@ class FakeFlowFlex(Witness):
         self.faults = FaultPlan()
         self._host = host
         self._port = port
-        self.switches = Switches(
-            strict=strict,
-            storage_dialect=storage_dialect,
-            api_dialect=api_dialect,
-            key_fingerprint=key_fingerprint,
-            reused_key_status=reused_key_status,
-            refuses_key_in_flight=refuses_key_in_flight,
-            missing_file=missing_file,
-        )
+        self.switches = Switches(**switches)
         self._tls = tls
         self._live: LiveServer | None = None
         self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)

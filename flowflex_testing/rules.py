@@ -2,9 +2,9 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pkgutil import get_data
-from typing import Literal
+from typing import Any, Literal
 
 from flowflex_testing.messages import Headers
 
@@ -22,7 +22,8 @@ class Rule:
         status: The HTTP status of the answer.
         code: The code of a refusal; empty where the answer is a success.
         reason: Why it is assumed, where it is.
-        strict: Whether `strict=False` turns it off.
+        headers: The names of the headers that the answer carries for it.
+        where: The switches under which it holds, each with its setting; `True` is whatever is given.
     """
 
     id: str
@@ -31,22 +32,22 @@ class Rule:
     status: int
     code: str
     reason: str = ""
-    strict: bool = False
+    headers: tuple[str, ...] = ()
+    where: Mapping[str, str | int | bool] = field(default_factory=dict[str, str | int | bool], hash=False)
 
 
-def _read() -> dict[str, Rule]:
-    # Lighter than importlib.resources, and as good in a zip file.
-    table = get_data("flowflex_testing", "rules.toml") or b""
-    rows = tomllib.loads(table.decode())["rule"]
-    return {row["id"]: Rule(**row) for row in rows}
+def _rule(row: dict[str, Any]) -> Rule:
+    headers: list[str] = row.pop("headers", [])
+    return Rule(**row, headers=tuple(headers))
 
 
-RULES: Mapping[str, Rule] = _read()
+# Lighter than importlib.resources, and as good in a zip file.
+_TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads((get_data("flowflex_testing", "rules.toml") or b"").decode())
 
+RULES: Mapping[str, Rule] = {row["id"]: _rule(row) for row in _TABLE["rule"]}
 
-def enforced(*, strict: bool) -> frozenset[str]:
-    """Return the ids of the rules that hold under the switch `strict`."""
-    return frozenset(rule.id for rule in RULES.values() if strict or not rule.strict)
+# What a test against the fake can prove nothing about, in sentences.
+NOT_MODELLED: tuple[str, ...] = tuple(row["what"] for row in _TABLE["not-modelled"])
 
 
 class Refused(Exception):

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import itertools
+import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,7 @@ class Event:
         idempotency_key: None where none was sent, which `strict=False` allows.
         files: Payload path, such as `order.receipt` or `gallery[0]`, to the asset whose id stands there.
         accepted_at: By the fake's clock.
+        failure: The code with which the run of its flow fails, `ASSET_FILE_MISSING`; empty where no cause is known.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Event:
     idempotency_key: str | None
     files: Mapping[str, Asset]
     accepted_at: float
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ class Tenant:
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
     keys_in_flight: set[str] = field(default_factory=set[str])
     events: list[Event] = field(default_factory=list[Event])
+    rate_window_end: float = -math.inf
+    rate_window_requests: int = 0
 
     @property
     def authorization(self) -> str:

@@ -13,8 +13,9 @@ ALLOWED_SKIPS: dict[str, str] = {}
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# pytest has read them; the runs of pytest that tests start are not to be narrowed by what was meant for this one.
-os.environ.pop("PYTEST_ADDOPTS", None)
+# pytest has read them; the runs of pytest that tests start are not to be narrowed by what was meant for this one. Those
+# are run as a user's are, without the plugins that our tools bring along.
+os.environ["PYTEST_ADDOPTS"] = "-p no:schemathesis -p no:anyio"
 
 
 @pytest.fixture

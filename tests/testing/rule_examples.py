@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowflex_testing.switches import RateLimit
 from tests.testing.caller import Answer, Caller
 
 CAP = 26_214_400
@@ -67,6 +68,12 @@ def event_after(caller: Caller, first: dict[str, Any], second: dict[str, Any], *
     return caller.event(**second)
 
 
+def one_too_many(caller: Caller, **time: float) -> Answer:
+    assert caller.event().rule == "event.accepted"
+    caller.fake.clock.advance(**time)
+    return caller.upload_url()
+
+
 def event_while_key_is_held(caller: Caller) -> Answer:
     caller.fake.store.tenants["default"].keys_in_flight.add("key-1")
     return caller.event()
@@ -76,6 +83,11 @@ EXAMPLES = {
     "api.credentials": Example(
         lambda caller: caller.event(authorization=caller.authorization.replace("Basic", "basic")),
         lambda caller: caller.event(authorization="Basic d3Jvbmc6d3Jvbmc="),
+    ),
+    "api.rate-limit": Example(
+        lambda caller: one_too_many(caller, seconds=60),
+        lambda caller: one_too_many(caller, seconds=59),
+        {"rate_limit": RateLimit(1, 60)},
     ),
     "api.path": Example(
         lambda caller: caller.upload_url(),
@@ -210,6 +222,11 @@ EXAMPLES = {
         lambda caller: event_after(caller, {"payload": {"n": 1}}, {"payload": {"n": 2}}, hours=24, seconds=1),
         lambda caller: event_after(caller, {"payload": {"n": 1}}, {"payload": {"n": 2}}),
     ),
+    "event.key-reused-400": Example(
+        lambda caller: event_after(caller, {"name": "a"}, {"name": "a"}),
+        lambda caller: event_after(caller, {"name": "a"}, {"name": "b"}),
+        {"reused_key_status": 400},
+    ),
     "event.asset-unknown": Example(
         lambda caller: caller.event({"a": "asset_short", "b": "an asset_0123456789", "c": "asset_01234567-8"}),
         lambda caller: caller.event({"a": "asset_01234567"}),
@@ -222,8 +239,32 @@ EXAMPLES = {
         lambda caller: event_with_asset(caller, hours=48),
         lambda caller: event_with_asset(caller, hours=48, seconds=1),
     ),
+    "event.run-failed": Example(
+        event_with_asset,
+        lambda caller: event_with_asset(caller, hours=49),
+        {"missing_file": "failed-run"},
+    ),
     "event.accepted": Example(
         lambda caller: event_after(caller, {}, {}),
         lambda caller: caller.event({"name": "Ada"}),
     ),
+}
+
+# A rule that holds under some settings of a switch, and the other setting -> the rule behind the answer to its `bad`
+# request then.
+OTHERWISE: dict[tuple[str, str, Any], str] = {
+    ("api.rate-limit", "rate_limit", None): "upload-url.issued",
+    ("put.length-required", "strict", False): "put.stored",
+    ("put.size", "strict", False): "put.stored",
+    ("put.overwrite", "storage_dialect", "supabase"): "put.duplicate",
+    ("put.duplicate", "storage_dialect", "s3"): "put.overwrite",
+    ("event.key-required", "strict", False): "event.accepted",
+    ("event.key-in-flight", "refuses_key_in_flight", False): "event.accepted",
+    ("event.key-reused", "key_fingerprint", "key"): "event.replay",
+    ("event.key-reused", "reused_key_status", 400): "event.key-reused-400",
+    ("event.key-reused-400", "key_fingerprint", "key"): "event.replay",
+    ("event.key-reused-400", "reused_key_status", 422): "event.key-reused",
+    ("event.asset-never-stored", "missing_file", "failed-run"): "event.run-failed",
+    ("event.asset-expired", "missing_file", "failed-run"): "event.run-failed",
+    ("event.run-failed", "missing_file", "refused"): "event.asset-expired",
 }
