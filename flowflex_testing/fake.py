@@ -14,7 +14,7 @@ Here stands its public face; `engine` works on requests.
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from flowflex_testing.clock import Clock
 from flowflex_testing.engine import Engine
@@ -31,12 +31,33 @@ from flowflex_testing.witness import Witness
 if TYPE_CHECKING:
     import ssl
 
-    from flowflex_testing.live import LiveServer
-
 # Where the fake is while no server runs. Nothing of `.test` is ever in the DNS (RFC 6761), so that a request that goes
 # past the transport in memory reaches nobody.
 MEMORY_BASE_URL = "https://api.flowflex.test"
 MEMORY_STORAGE_URL = "https://storage.flowflex.test"
+
+
+class Face(Protocol):
+    """Where a fake is reached over the network, and how that ends."""
+
+    @property
+    def api_url(self) -> str:
+        """Where clients find the API."""
+        ...
+
+    @property
+    def storage_url(self) -> str:
+        """The origin of the presigned URLs."""
+        ...
+
+    @property
+    def ca_pem(self) -> bytes | None:
+        """The certificate of the authority to trust; None where there is none to give."""
+        ...
+
+    def stop(self) -> None:
+        """Take no more requests; raise what the fake itself raised while it answered them."""
+        ...
 
 
 class FakeFlowFlex(Witness):
@@ -87,7 +108,7 @@ class FakeFlowFlex(Witness):
         self._port = port
         self.switches = Switches(**switches)
         self._tls = tls
-        self._live: LiveServer | None = None
+        self._face: Face | None = None
         self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)
         self._default = TenantFake(self, "default", api_key, api_secret, integration_code)
         self._tenants = {self._default.name: self._default}
@@ -97,7 +118,7 @@ class FakeFlowFlex(Witness):
 
     def start(self) -> None:
         """Start the live server; `with` does it."""
-        if self._live is not None:
+        if self._face is not None:
             raise RuntimeError("the fake is already running")
         try:
             from flowflex_testing.live import LiveServer
@@ -107,16 +128,23 @@ class FakeFlowFlex(Witness):
             raise ModuleNotFoundError(
                 "the live fake needs werkzeug: pip install 'flowflex-kit[testing]'", name=error.name
             ) from None
-        self._live = LiveServer(self.handle, host=self._host, port=self._port, tls=self._tls)
-        self._live.start()
-        self.store.storage_url = self.storage_url
+        live = LiveServer(self.handle, host=self._host, port=self._port, tls=self._tls)
+        live.start()
+        self.serve_through(live)
+
+    def serve_through(self, face: Face) -> None:
+        """Be reached where `face` listens, in the place of a server of its own; `stop` stops the face."""
+        if self._face is not None:
+            raise RuntimeError("the fake is already running")
+        self._face = face
+        self.store.storage_url = face.storage_url
 
     def stop(self) -> None:
         """Stop the live server: connections are closed, its threads ended. Stopping twice is nothing."""
-        live, self._live = self._live, None
+        face, self._face = self._face, None
         try:
-            if live is not None:
-                live.stop()
+            if face is not None:
+                face.stop()
         finally:
             if self._spool is not None:
                 self._spool.close()
@@ -133,19 +161,26 @@ class FakeFlowFlex(Witness):
     @property
     def base_url(self) -> str:
         """Where clients find the API."""
-        return MEMORY_BASE_URL if self._live is None else self._live.api_url
+        return MEMORY_BASE_URL if self._face is None else self._face.api_url
 
     @property
     def storage_url(self) -> str:
         """The origin of the presigned URLs."""
-        return MEMORY_STORAGE_URL if self._live is None else self._live.storage_url
+        return MEMORY_STORAGE_URL if self._face is None else self._face.storage_url
 
     @property
     def ca_pem(self) -> bytes:
         """The certificate of the authority to trust, where `tls=True` and the server runs."""
-        if self._live is None or self._live.ca_pem is None:
+        if self._face is None or self._face.ca_pem is None:
             raise RuntimeError("there is a certificate authority only while a fake with tls=True is running")
-        return self._live.ca_pem
+        return self._face.ca_pem
+
+    @property
+    def ssl_context(self) -> "ssl.SSLContext":
+        """A context for clients that trusts `ca_pem` alone: `FlowFlex(..., ssl_context=fake.ssl_context)`."""
+        import ssl
+
+        return ssl.create_default_context(cadata=self.ca_pem.decode("ascii"))
 
     @property
     def client_options(self) -> dict[str, Any]:
