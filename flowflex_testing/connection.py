@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, OriginName, Reply
 
@@ -21,16 +21,21 @@ MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
 _RECEIVE_BYTES = 262_144
 
+# Who connects and then says nothing is not waited for.
+_HANDSHAKE_SECONDS = 10.0
 # A short rest of a refused body is read and forgotten, so that the connection can be kept.
 _FORGOTTEN_BYTES = 65_536
-# After an early refusal the peer may still be sending: it gets this long, or this much, to see the reply. A close
-# while its bytes arrive would be a reset, which can take the reply away from it.
+# At the end of a connection the peer may still be sending: it gets this long, or this much, to see what it was sent.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 67_108_864
 
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (\S+) HTTP/1\.([01])")
+# A head is held to its grammar (RFC 9112, sections 3 and 5) at one go: no folded lines, no stray CR, LF or NUL.
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_REQUEST_LINE = rf"({_NAME}) ([^\x00-\x20\x7f]++) HTTP/1\.([01])"
+_HEAD = re.compile(rf"{_REQUEST_LINE}((?:\r\n{_NAME}:[^\r\n\0]*+)*+)")
+# The form that is sent to proxies, which a server must take as well (RFC 9112, section 3.2.2).
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_LENGTH = re.compile(r"[0-9]{1,15}", re.ASCII)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
@@ -50,15 +55,25 @@ class Stream:
         self._buffer = bytearray()
 
     def read(self, size: int) -> bytes:
-        """Return 1 to `size` bytes; raises `BodyCut` at the end."""
+        """Return 1 to `size` bytes of a body; raises `BodyCut` where it ends too soon, by a reset as well."""
         if self._buffer:
             data = bytes(self._buffer[:size])
             del self._buffer[:size]
             return data
-        data = self.sock.recv(size)
+        try:
+            data = self.sock.recv(size)
+        except OSError:
+            raise BodyCut from None
         if not data:
             raise BodyCut
         return data
+
+    def invite(self) -> None:
+        """Tell a peer that holds its body back to send it."""
+        try:
+            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        except OSError:
+            raise BodyCut from None
 
     def read_until(self, end: bytes, limit: int) -> bytes | None:
         """Return the bytes before `end`, at most `limit`, and step over it; None where nothing more comes."""
@@ -91,7 +106,7 @@ class SizedBody:
             return b""
         if self.expects:
             self.expects = False
-            self._stream.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._stream.invite()
         data = self._stream.read(min(size, self.remaining))
         self.remaining -= len(data)
         return data
@@ -116,7 +131,7 @@ class ChunkedBody:
             return b""
         if self.expects:
             self.expects = False
-            self._stream.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._stream.invite()
         if not self._left_of_chunk:
             self._left_of_chunk = self._next_size()
             if not self._left_of_chunk:
@@ -178,7 +193,9 @@ class Connection(socketserver.BaseRequestHandler):
             if self._origin.tls is not None:
                 sock = self._origin.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._origin.track(sock)
+                sock.settimeout(_HANDSHAKE_SECONDS)
                 sock.do_handshake()
+                sock.settimeout(None)
             stream = Stream(sock)
             while self._serve_one(stream):
                 pass
@@ -189,33 +206,27 @@ class Connection(socketserver.BaseRequestHandler):
 
     def _serve_one(self, stream: Stream) -> bool:
         """Read a request and answer it; return whether the connection goes on."""
+        sock = stream.sock
         try:
             raw = stream.read_until(b"\r\n\r\n", MAX_HEAD_BYTES)
             if raw is None:
                 return False
-            head, keeps_alive = parse_head(raw, self._origin.origin)
-            fields = dict(head.headers)
-            expects = fields.get("expect", "").lower() == "100-continue"
-            if "transfer-encoding" in fields:
-                body: SizedBody | ChunkedBody = ChunkedBody(stream, expects)
-            else:
-                body = SizedBody(stream, int(fields.get("content-length", "0")), expects)
+            head, length, expects, keeps_alive = parse_head(raw, self._origin.origin)
         except BadHead as error:
-            self._send(stream.sock, Reply(error.status, (("Content-Type", "text/plain"),), str(error).encode()), True)
-            self._linger(stream.sock)
+            self._send(sock, Reply(error.status, (("Content-Type", "text/plain"),), str(error).encode()), True)
+            self._end(sock)
             return False
+        body = ChunkedBody(stream, expects) if length is None else SizedBody(stream, length, expects)
         outcome = self._origin.answer(head, body)
         if isinstance(outcome, Abort):
-            self._abort(stream.sock, outcome)
+            self._abort(sock, outcome)
             return False
         if outcome.delay and self._origin.stopping.wait(outcome.delay):
             return False
-        forgets = body.may_be_forgotten()
-        closes = not keeps_alive or not forgets
-        self._send(stream.sock, outcome, closes, is_head=head.method == "HEAD")
-        if not forgets:
-            self._linger(stream.sock)
+        closes = not keeps_alive or not body.may_be_forgotten()
+        self._send(sock, outcome, closes, is_head=head.method == "HEAD")
         if closes:
+            self._end(sock)
             return False
         with contextlib.suppress(BodyCut):
             while body.read(_RECEIVE_BYTES):
@@ -226,17 +237,27 @@ class Connection(socketserver.BaseRequestHandler):
     def _send(sock: socket.socket, reply: Reply, closes: bool, *, is_head: bool = False) -> None:
         sock.sendall(serialize_head(reply, closes) + (b"" if is_head else reply.body))
 
-    @staticmethod
-    def _abort(sock: socket.socket, abort: Abort) -> None:
+    def _abort(self, sock: socket.socket, abort: Abort) -> None:
         if abort.begun is not None:
             sock.sendall(serialize_head(abort.begun, closes=True) + abort.begun.body[: abort.body_bytes])
         if abort.reset:
             # Lingering for no time at all makes the close a reset.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            self._linger(sock)
+
+    def _end(self, sock: socket.socket) -> None:
+        """End the connection after a reply that said so."""
+        if isinstance(sock, ssl.SSLSocket):
+            # The peer shall know that nothing was cut off; whether it says goodbye too is not waited for.
+            sock.setblocking(False)
+            with contextlib.suppress(OSError):
+                sock.unwrap()
+        self._linger(sock)
 
     @staticmethod
     def _linger(sock: socket.socket) -> None:
-        """Say that nothing more comes, and let the peer finish."""
+        """Say that nothing more comes, and let the peer finish: a close while its bytes arrive would be a reset."""
         # On the bare socket, under TLS as well: what still arrives is nobody's.
         socket.socket.shutdown(sock, socket.SHUT_WR)
         end = time.monotonic() + _LINGER_SECONDS
@@ -249,38 +270,60 @@ class Connection(socketserver.BaseRequestHandler):
             left -= len(data)
 
 
-def parse_head(raw: bytes, origin: str) -> tuple[Head, bool]:
-    """Read a head, without its final empty line; return it, and whether the peer keeps the connection."""
-    lines = raw.lstrip(b"\r\n").split(b"\r\n")
-    match = _REQUEST_LINE.fullmatch(lines[0])
+class Incoming(NamedTuple):
+    """A head, and what it says about the body and the connection.
+
+    Attributes:
+        head: For the fake.
+        length: Of the body; None where it comes in chunks.
+        expects: Whether the peer waits for "100 Continue" before it sends the body (RFC 9110, section 10.1.1).
+        keeps_alive: Whether the peer wants the connection to go on.
+    """
+
+    head: Head
+    length: int | None
+    expects: bool
+    keeps_alive: bool
+
+
+def parse_head(raw: bytes, origin: OriginName) -> Incoming:
+    """Read a head, without its final empty line; raises `BadHead`."""
+    text = raw.lstrip(b"\r\n").decode("latin-1")
+    match = _HEAD.fullmatch(text)
     if match is None:
-        raise BadHead(400, "the request line is not HTTP/1.1")
+        is_line = re.match(rf"{_REQUEST_LINE}(?:\r\n|\Z)", text)
+        raise BadHead(400, "a header is malformed" if is_line else "the request line is not HTTP/1.1")
+    method, target, version, rest = match.groups()
+    lines = rest.split("\r\n")
+    del lines[0]
     if len(lines) > MAX_HEADERS:
         raise BadHead(431, "there are too many headers")
     headers: list[tuple[str, str]] = []
-    for line in lines[1:]:
-        name, colon, value = line.partition(b":")
-        if not colon or _TOKEN.fullmatch(name) is None or b"\n" in value or b"\r" in value or b"\0" in value:
-            raise BadHead(400, "a header is malformed")
-        headers.append((name.decode("ascii").lower(), value.strip(b" \t").decode("latin-1")))
-    _check_framing(headers)
-    target = match[2].decode("latin-1")
-    absolute = _ABSOLUTE.match(target)
-    if absolute is not None:
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers.append((name.lower(), value.strip(" \t")))
+    fields = dict(headers)
+    if absolute := _ABSOLUTE.match(target):
         target = target[absolute.end() :] or "/"
-    connection = dict(headers).get("connection", "").lower()
-    keeps_alive = connection == "keep-alive" if match[3] == b"0" else connection != "close"
-    return Head("api" if origin == "api" else "storage", match[1].decode("ascii"), target, tuple(headers)), keeps_alive
+    wishes = fields.get("connection", "").lower().replace(" ", "").split(",")
+    keeps_alive = "keep-alive" in wishes if version == "0" else "close" not in wishes
+    expects = fields.get("expect", "").lower() == "100-continue"
+    return Incoming(Head(origin, method, target, tuple(headers)), _length(headers, fields), expects, keeps_alive)
 
 
-def _check_framing(headers: list[tuple[str, str]]) -> None:
-    """Refuse whatever two readers could take for bodies of two lengths (RFC 9112, section 6.3)."""
-    lengths = [value for name, value in headers if name == "content-length"]
-    codings = [value for name, value in headers if name == "transfer-encoding"]
-    if lengths and (len(lengths) > 1 or codings or not re.fullmatch(r"[0-9]{1,15}", lengths[0], re.ASCII)):
-        raise BadHead(400, "the length of the body is told in no single way")
-    if codings and [coding.lower() for coding in codings] != ["chunked"]:
+def _length(headers: list[tuple[str, str]], fields: dict[str, str]) -> int | None:
+    """Return the length of the body; refuse what two readers could take for two lengths (RFC 9112, section 6.3)."""
+    if "transfer-encoding" not in fields:
+        if "content-length" not in fields:
+            return 0
+        lengths = [value for name, value in headers if name == "content-length"]
+        if len(lengths) == 1 and _LENGTH.fullmatch(lengths[0]):
+            return int(lengths[0])
+    elif "content-length" not in fields:
+        if [value.lower() for name, value in headers if name == "transfer-encoding"] == ["chunked"]:
+            return None
         raise BadHead(501, "of transfer codings only chunked is known")
+    raise BadHead(400, "the length of the body is told in no single way")
 
 
 def serialize_head(reply: Reply, closes: bool) -> bytes:

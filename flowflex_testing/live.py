@@ -1,10 +1,12 @@
 """The live face: two origins, the API and storage, each on a port of its own, over werkzeug's threaded server.
 
-One thread accepts for both; each connection has a worker. `stop` closes every socket and waits for every thread, so
-that a test leaves neither behind.
+One thread accepts for both; each connection has a worker. Only the descriptors and threads that the process may have
+bound them: behind a smaller bound, the idle connections of a test could keep its own next one waiting. `stop` closes
+every socket and waits for every thread, so that a test leaves neither behind.
 """
 
 import contextlib
+import errno
 import selectors
 import socket
 import ssl
@@ -20,7 +22,9 @@ from flowflex_testing.tls import Authority
 
 Handle = Callable[[Head, BodyReader], Reply | Abort]
 
-_BACKLOG = 128
+_BACKLOG = 1_024
+# How long the accepting thread rests where the process has no descriptor left.
+_FULL_SECONDS = 0.05
 _JOIN_SECONDS = 5.0
 
 
@@ -57,18 +61,21 @@ class Origin(ThreadedWSGIServer):
         """Ask the fake; an error in it is a 500 on the wire, and kept."""
         try:
             return self._handle(head, body)
-        except OSError:
-            raise
         except Exception as error:
             self.errors.append(error)
             return Reply(500, (("Content-Type", "text/plain"),), b"the fake itself failed")
 
     def accept(self) -> None:
         """Take a waiting connection and give it a worker."""
-        with contextlib.suppress(OSError):  # the peer may be gone already
+        try:
             connection, address = self.get_request()
-            connection.setblocking(True)  # some systems hand the listener's own mode on
-            self.process_request(connection, address)
+        except OSError as error:
+            # Otherwise the peer is gone already. Who has no descriptor left lets connections wait until one is free.
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self.stopping.wait(_FULL_SECONDS)
+            return
+        connection.setblocking(True)  # some systems hand the listener's own mode on
+        self.process_request(connection, address)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start the worker of a connection."""
@@ -77,12 +84,19 @@ class Origin(ThreadedWSGIServer):
         )
         with self._lock:
             self._workers[thread] = request
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system has no more threads: this connection ends, and the others go on
+            with self._lock:
+                del self._workers[thread]
+            request.close()
 
     def track(self, sock: socket.socket) -> None:
         """Know the connection of the calling worker by another socket object, TLS laid over it."""
         with self._lock:
             self._workers[threading.current_thread()] = sock
+        if self.stopping.is_set():  # and the other object may be the one that was shut down
+            raise ConnectionAbortedError
 
     def stop(self) -> None:
         """Close the listening socket and every connection, and wait for the workers."""
