@@ -1,5 +1,6 @@
 """The time that the fake lives in: virtual, and it only goes forward."""
 
+import threading
 import time
 
 
@@ -15,26 +16,41 @@ class Clock:
     """
 
     def __init__(self, start: float | None = None, *, rate: float = 0.0) -> None:
-        if not 0 <= rate < float("inf"):
-            raise ValueError(f"rate must be a finite number that is not negative, not {rate!r}: time only goes forward")
         self.start = float(int(time.time())) if start is None else float(start)
-        self._rate = rate
-        self._advanced = 0.0
-        self._real_start = time.monotonic()
+        self._lock = threading.Lock()
+        # The time at a moment of the real clock, and the rate since: one value, so that no reader sees half a change.
+        self._line = (self.start, time.monotonic(), _checked_rate(rate))
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
-        if not self._rate:
-            return self.start + self._advanced
-        return self.start + self._advanced + self._rate * (time.monotonic() - self._real_start)
+        since, moment, rate = self._line
+        return since + rate * (time.monotonic() - moment) if rate else since
+
+    @property
+    def rate(self) -> float:
+        """Seconds that pass here in a real second. Where it is set, time goes on from where it is."""
+        return self._line[2]
+
+    @rate.setter
+    def rate(self, rate: float) -> None:
+        with self._lock:
+            self._line = (self.now(), time.monotonic(), _checked_rate(rate))
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> float:
         """Go forward by the sum of the arguments, and return the new time."""
         step = 86_400 * days + 3_600 * hours + 60 * minutes + seconds
         if not 0 <= step < float("inf"):
             raise ValueError(f"the clock cannot advance by {step!r} seconds: time only goes forward")
-        self._advanced += step
+        with self._lock:
+            since, moment, rate = self._line
+            self._line = (since + step, moment, rate)
         return self.now()
 
     def __repr__(self) -> str:
         return f"Clock(now={self.now()!r})"
+
+
+def _checked_rate(rate: float) -> float:
+    if not 0 <= rate < float("inf"):
+        raise ValueError(f"rate must be a finite number that is not negative, not {rate!r}: time only goes forward")
+    return rate

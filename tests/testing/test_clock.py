@@ -54,3 +54,21 @@ def test_a_fake_lives_in_the_clock_that_it_is_given():
     clock = Clock(1000.0)
     assert FakeFlowFlex(clock=clock).clock is clock
     assert repr(clock) == "Clock(now=1000.0)"
+
+
+def test_the_rate_can_be_changed(monkeypatch):
+    """Time goes on from where it is: faster, slower, or not at all."""
+    moment = 5.0
+    monkeypatch.setattr(time, "monotonic", lambda: moment)
+    clock = Clock(1000.0, rate=60)
+    moment = 7.0
+    clock.rate = 1
+    assert (clock.rate, clock.now()) == (1, 1120.0)
+    moment = 8.0
+    assert clock.now() == 1121.0
+    clock.rate = 0
+    moment = 99.0
+    assert clock.now() == 1121.0
+    with pytest.raises(ValueError, match="forward"):
+        clock.rate = -1
+    assert (clock.rate, clock.now()) == (0, 1121.0)
