@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 
 # Doubling from half a second: quick for a blip, and within eight attempts as slow as is useful.
-FIRST_SECONDS = 0.5
-LONGEST_SECONDS = 8.0
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 8.0
 
 # A server that asks for more is not waited for: the caller is told, and can plan better than a blocked call.
 LONGEST_RETRY_AFTER = 60.0
@@ -18,7 +18,7 @@ def delay(key: str, leg: str, attempt: int) -> float:
     Exponential, with "equal jitter" (half fixed, half spread evenly) that is a hash of its arguments: clients with
     different keys spread, and the same send waits the same in every run.
     """
-    longest = min(LONGEST_SECONDS, FIRST_SECONDS * 2.0 ** min(attempt - 1, 16))
+    longest = min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(attempt - 1, 16))
     digest = blake2b(f"{key}\n{leg}\n{attempt}".encode(errors="backslashreplace"), digest_size=8).digest()
     return longest * (0.5 + int.from_bytes(digest) / 2.0**65)
 

@@ -7,8 +7,8 @@ import unicodedata
 
 from flowflex_core.errors import FlowFlexConfigError
 
-# A year. Timers of operating systems overflow not far above, and nobody waits so long.
-LONGEST_SECONDS = 31_536_000.0
+# In seconds. Timers of operating systems overflow not far above, and nobody waits so long.
+A_YEAR = 31_536_000.0
 
 # Common servers refuse a request whose headers are over 8 KiB in all.
 LONGEST_HEADER_VALUE = 1_024
@@ -82,7 +82,7 @@ def seconds(value: object, name: str) -> float:
     """Return `value` where it is a finite, positive number of seconds."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FlowFlexConfigError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not 0 < value <= LONGEST_SECONDS:  # NaN compares false
+    if not 0 < value <= A_YEAR:  # NaN compares false
         raise FlowFlexConfigError(f"{name} must be a finite number of seconds, above 0 and at most a year")
     return float(value)
 

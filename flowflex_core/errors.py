@@ -17,8 +17,7 @@ repeats the same body under the same key. After every other error no event was a
 No error ever holds a credential, a presigned query or a raw storage reply.
 """
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 
 class FlowFlexError(Exception):
@@ -78,21 +77,6 @@ class FlowFlexError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle whole: the keyword arguments of `Exception` subclasses are lost by default."""
         return _rebuild, (type(self), self.message, dict(vars(self)))
-
-    def with_progress(
-        self,
-        *,
-        uploaded_assets: Mapping[str, str],
-        failures: "Mapping[str, FlowFlexError]",
-        snapshot: str | None,
-        idempotency_key: str | None,
-    ) -> Self:
-        """Add what was reached before the failure, and return this error."""
-        self.uploaded_assets = dict(uploaded_assets)
-        self.failures = dict(failures)
-        self.snapshot = snapshot
-        self.idempotency_key = idempotency_key
-        return self
 
 
 def _rebuild(cls: type[FlowFlexError], message: str, state: dict[str, Any]) -> FlowFlexError:

@@ -74,12 +74,10 @@ class Operation:
         failures = {
             path: failure for task, failure in state.failed if task.index >= 0 for path in plan.files[task.index].paths
         }
-        return error.with_progress(
-            uploaded_assets=_assets(plan, state),
-            failures=failures,
-            snapshot=None,
-            idempotency_key=plan.key if plan.goal == "event" else None,
-        )
+        error.uploaded_assets = _assets(plan, state)
+        error.failures = failures
+        error.idempotency_key = plan.key if plan.goal == "event" else None
+        return error
 
     def __repr__(self) -> str:
         done = "done" if self._state.ended is not None else "under way"
@@ -115,7 +113,8 @@ class SendEvent(Operation):
             sizes: The measured size of each file in bytes; of those left out, the size that its `FileRef` tells.
 
         Raises:
-            FlowFlexConfigError: An argument, or a value in the payload, cannot be sent.
+            FlowFlexConfigError: An argument, or a value in the payload, cannot be sent, or `sizes` names a file that is
+                not in the payload.
             FlowFlexUploadError: A file has no usable name, type or size.
         """
         _check_settings(settings)
@@ -124,6 +123,12 @@ class SendEvent(Operation):
         if sizes is not None and not isinstance(sizes, Mapping):
             raise FlowFlexConfigError(f"sizes must be a mapping of files to bytes, not {type(sizes).__name__}")
         encoded = encode_payload(payload, settings.default)
+        if sizes and (strangers := sizes.keys() - set(encoded.files)):
+            raise FlowFlexConfigError(
+                f"sizes names {strangers.pop()!r}, which is no file of the payload: take its keys from "
+                "files_in(payload), or, where a payload makes files when it is read, from the files of one "
+                "encode_payload(payload)"
+            )
         files = _planned(encoded, sizes or {}, settings) if encoded.files else ()
         plan = Plan(settings, "event", idempotency_key, files, event, encoded)
         return cls(plan, SendState(len(files)))
@@ -145,6 +150,16 @@ class SendEvent(Operation):
             file = operation._plan.files[index]
             _check_sizes(file.ref, None, file.paths[0], settings)
         return operation
+
+    @property
+    def event(self) -> str:
+        """The name of the event."""
+        return self._plan.event
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key that the event is sent under, for as long as it may have to be repeated."""
+        return self._plan.key
 
     def snapshot(self) -> str:
         """Return what is durable as JSON text: no credentials, no upload URL, but the payload.
@@ -220,7 +235,7 @@ class CreateUploadUrl(Operation):
         """Return the upload URL, or raise the `FlowFlexError` that ended the request."""
         granted = self._ended()
         assert isinstance(granted, UploadUrl)
-        return granted
+        return UploadUrl(granted)
 
 
 def _check_settings(settings: object) -> None:

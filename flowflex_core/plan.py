@@ -1,17 +1,17 @@
 """What a send is to do: decided when it starts, and never changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, Literal
 
 from flowflex_core.files import FileRef
 from flowflex_core.payload import EncodedPayload
 from flowflex_core.settings import Settings
 
-# Documented by the vendor: after 48 hours a file is deleted.
-ASSET_LIFETIME: Final = 48 * 3600.0
-
 # What a send is for, and so where it ends.
 Goal = Literal["event", "asset", "upload-url"]
+
+NO_HISTORY: Final[Mapping[int, tuple[int, int]]] = MappingProxyType({})
 
 
 class PlannedFile:
@@ -28,9 +28,19 @@ class PlannedFile:
 
 
 class Plan:
-    """What a send is to do. Never changes."""
+    """What a send is to do. Never changes.
 
-    __slots__ = ("by_ref", "event", "files", "goal", "key", "payload", "settings")
+    Attributes:
+        settings: Where to send, as whom, and within which bounds.
+        goal: Where it ends.
+        key: The idempotency key of an event; the seed of the jitter.
+        files: The files, by index; `by_ref` has them by what the caller holds.
+        event: The name of the event.
+        payload: Its payload; None without an event.
+        history: Attempts and failures of files, by index, in the process that took the snapshot.
+    """
+
+    __slots__ = ("by_ref", "event", "files", "goal", "history", "key", "payload", "settings")
 
     def __init__(
         self,
@@ -40,6 +50,7 @@ class Plan:
         files: Sequence[PlannedFile],
         event: str = "",
         payload: EncodedPayload | None = None,
+        history: Mapping[int, tuple[int, int]] = NO_HISTORY,
     ) -> None:
         self.settings = settings
         self.goal = goal
@@ -48,3 +59,4 @@ class Plan:
         self.by_ref = {file.ref: file for file in files}
         self.event = event
         self.payload = payload
+        self.history = history

@@ -10,9 +10,9 @@ from flowflex_core.errors import (
     FlowFlexUploadError,
     FlowFlexUploadTimeoutError,
 )
-from flowflex_core.plan import ASSET_LIFETIME, Plan
-from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, SendState, Task
-from flowflex_core.verdict import Problem
+from flowflex_core.lifetimes import is_gone
+from flowflex_core.plan import Plan
+from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, Problem, SendState, Task
 
 _REPEAT = "resume from error.snapshot to repeat it under the same key"
 _TOO_OLD = "it cannot be repeated, for its files are deleted by now (48 hours)"
@@ -27,18 +27,13 @@ _OF_THE_API: dict[str, type[FlowFlexError]] = {
 }
 
 
-def is_stale(plan: Plan, state: SendState) -> bool:
-    """Whether the frozen body names assets that FlowFlex has deleted by now."""
-    return bool(plan.files) and state.body is not None and state.now >= state.oldest + ASSET_LIFETIME
-
-
 def failure_error(plan: Plan, state: SendState, task: Task, leg: str) -> FlowFlexError:
     """Return the error for a task that has used up its attempts, or was refused for good."""
     problem = task.problem
     assert problem is not None
     if leg == "event" and task.doubt:
         words = f"{_what(plan, task, leg)} may or may not have arrived"
-        return _error(FlowFlexOutcomeUnknownError, words, task, _advice(plan, state))
+        return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state))
     if leg == "put":
         kind = _OF_A_PUT.get(problem.reason, FlowFlexUploadError)
         return _error(kind, f"{_what(plan, task, leg)} was not stored", task)
@@ -55,7 +50,7 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
             words = (
                 f"{_what(plan, task, 'event')} may or may not have arrived when the deadline of {seconds:.10g} s came"
             )
-            return _error(FlowFlexOutcomeUnknownError, words, task, _advice(plan, state))
+            return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state))
         return _error(
             FlowFlexTimeoutError, f"the deadline of {seconds:.10g} s came before the event could arrive", task
         )
@@ -81,8 +76,8 @@ def stale_error(plan: Plan, task: Task) -> FlowFlexError:
     return FlowFlexError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
 
 
-def _advice(plan: Plan, state: SendState) -> str:
-    return _TOO_OLD if is_stale(plan, state) else _REPEAT
+def _advice(state: SendState) -> str:
+    return _TOO_OLD if is_gone(state.oldest, state.now) else _REPEAT
 
 
 def _what(plan: Plan, task: Task, leg: str) -> str:

@@ -5,7 +5,7 @@ it, so that an exception on the way changes nothing. Tasks that are under way ar
 these alone: its cost does not grow with the number of files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from flowflex_core import verdict as judge
@@ -13,27 +13,32 @@ from flowflex_core import wire
 from flowflex_core.backoff import LONGEST_RETRY_AFTER, delay
 from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.ledger import Stored
+from flowflex_core.lifetimes import is_gone, is_old_asset, is_old_url
 from flowflex_core.messages import Outcome, Request, Response, Turn, UploadUrl
-from flowflex_core.plan import ASSET_LIFETIME, Plan
-from flowflex_core.reports import deadline_error, failure_error, is_stale, stale_error
+from flowflex_core.plan import Plan
+from flowflex_core.reports import deadline_error, failure_error, stale_error
 from flowflex_core.states import (
     BEFORE,
+    DELIVERED,
     EVENT,
+    EVENT_DUE,
     EVENT_SENT,
+    GRANTED,
     IN_FLIGHT,
+    ISSUED,
     LEG_NAMES,
     PUT_DUE,
+    REFUSED,
+    RENEW,
+    REPEAT,
+    STORED,
     URL_DUE,
     URL_SENT,
     SendState,
+    Sign,
     Task,
 )
-from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, REFUSED, RENEW, REPEAT, STORED, Sign, Verdict
-
-# Documented by the vendor, less a margin for clocks that differ and for the time that a request takes.
-URL_LIFETIME: Final = 2 * 3600.0
-URL_MARGIN: Final = 300.0
-ASSET_MARGIN: Final = 3600.0
+from flowflex_core.verdict import Verdict
 
 # A put may last as long as its file takes at this rate, beyond the timeout: 25 MB in under seven minutes.
 FLOOR_BYTES_PER_SECOND: Final = 65_536
@@ -48,28 +53,19 @@ def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) 
         new.now = now
     elif now > state.now:
         new.now = now
-    before = new.stored
     for outcome in outcomes if len(outcomes) < 2 else sorted(outcomes, key=_order):
         _apply(plan, new, outcome)
-    checkpoint = new.stored is not before
-    if new.failed and new.ended is None:
-        # Which failure is told does not depend on the order in which they came.
-        new.ended = min(new.failed, key=lambda failure: failure[0].index)[1]
-    requests: list[Request] = []
-    wait: float | None = None
     if new.ended is None:
-        if new.deadline is not None and new.now >= new.deadline:
-            new.ended = deadline_error(plan, new)
-        else:
-            first_post = _issue(plan, new, requests)
-            checkpoint = checkpoint or first_post
-            wait = _wait(new) if new.ended is None else None
-    if new.ended is not None and not checkpoint:
-        return new, _OVER
-    return new, Turn(tuple(requests), wait, new.ended is not None, checkpoint)
+        _end_if_it_must(plan, new)
+    requests = _issue(plan, new) if new.ended is None else []
+    # A file is stored, or the body is frozen for its first POST: a snapshot would keep that.
+    checkpoint = new.stored is not state.stored or new.body is not state.body
+    if new.ended is not None:
+        return new, _OVER[checkpoint]
+    return new, Turn(tuple(requests), _wait(new), done=False, checkpoint=checkpoint)
 
 
-_OVER: Final = Turn((), None, done=True, checkpoint=False)
+_OVER: Final = {checkpoint: Turn((), None, done=True, checkpoint=checkpoint) for checkpoint in (False, True)}
 
 
 def _order(outcome: Outcome) -> tuple[object, ...]:
@@ -97,7 +93,7 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
         task.failures += 1
         if not _may_go_on(plan, new, task, sign):
             sign = REFUSED
-    task.turn(sign)
+    task.move(sign)
     if sign == DELIVERED:
         new.ended = (verdict.value,)
     elif sign == GRANTED:
@@ -126,20 +122,24 @@ def _task_of(new: SendState, outcome: Outcome) -> Task | None:
 
 
 def _judge(plan: Plan, new: SendState, task: Task, outcome: Outcome) -> Verdict:
-    case = judge.Case(outcome, plan.settings, new.now, lambda: _granted(new, task, outcome))
+    settings, now, granted = plan.settings, new.now, _granted(new, task, outcome)
     if task.state == EVENT_SENT:
-        return judge.of_event(case)
+        return judge.of_event(outcome, settings, now, granted)
     if task.state == URL_SENT:
-        return judge.of_upload_url(case)
-    return judge.of_put(case, is_old=_is_old(task, new.now), in_doubt=task.doubt)
+        return judge.of_upload_url(outcome, settings, now, granted)
+    is_old = is_old_url(task.since, now)
+    return judge.of_put(outcome, settings, now, granted, is_old=is_old, in_doubt=task.doubt)
 
 
-def _granted(new: SendState, task: Task, outcome: Outcome) -> list[UploadUrl]:
-    """List the upload URLs whose secrets words may repeat: those in use, and a reply to the event those of the run."""
-    found = [other.granted for other in new.under_way.values()]
+def _granted(new: SendState, task: Task, outcome: Outcome) -> Iterator[UploadUrl]:
+    """Go through the upload URLs that words may repeat: those in use, and for a reply to the event those of the run."""
+    for other in new.under_way.values():
+        if other.granted is not None:
+            yield other.granted
     if task.index == EVENT and isinstance(outcome, Response):
-        found += [entry.granted for entry in new.stored]
-    return [granted for granted in found if granted is not None]
+        for entry in new.stored:
+            if entry.granted is not None:
+                yield entry.granted
 
 
 def _grant(plan: Plan, new: SendState, task: Task, verdict: Verdict) -> None:
@@ -196,123 +196,104 @@ def _asked(task: Task) -> float:
 # The clock, and what is due
 
 
-def _issue(plan: Plan, new: SendState, requests: list[Request]) -> bool:
-    """Issue every attempt that is due; return whether the first POST of the event is among them."""
-    for index in sorted(new.under_way) if len(new.under_way) > 1 else tuple(new.under_way):
+def _end_if_it_must(plan: Plan, new: SendState) -> None:
+    """End a send that failed, whose deadline came, or whose event names files that are gone."""
+    event = new.under_way.get(EVENT)
+    if new.failed:
+        # Which failure is told does not depend on the order in which they came.
+        new.ended = min(new.failed, key=lambda failure: failure[0].index)[1]
+    elif new.deadline is not None and new.now >= new.deadline:
+        new.ended = deadline_error(plan, new)
+    elif event is not None and event.state == EVENT_DUE and event.due <= new.now and is_gone(new.oldest, new.now):
+        event = new.under_way[EVENT] = event.copy()
+        event.move(REFUSED)
+        new.ended = stale_error(plan, event)
+
+
+def _issue(plan: Plan, new: SendState) -> list[Request]:
+    """Issue every attempt that is due: of what is under way, of the event once all is stored, of the next files."""
+    requests: list[Request] = []
+    for index in sorted(new.under_way):
         task = new.under_way[index]
         if task.due <= new.now and task.state not in IN_FLIGHT:
-            if index == EVENT:
-                return _issue_event(plan, new, task.copy(), requests)
-            _issue_upload(plan, new, task.copy(), requests)
+            requests.append(_attempt(plan, new, task.copy()))
+    if plan.goal == "event" and not new.under_way and new.begun == len(new.pending) and _freeze(plan, new):
+        requests.append(_attempt(plan, new, Task(EVENT, new.now)))
     limit = plan.settings.max_parallel_uploads
     while len(new.under_way) < limit and new.begun < len(new.pending):
-        index = new.pending[new.begun]
-        new.begun += 1
-        task = Task(index, new.now, *new.history.get(index, (0, 0)))
-        grown_old = new.stored.get(index)
-        if grown_old is not None:
-            task.attempts, task.issued = grown_old.attempts, grown_old.issued
-        _issue_upload(plan, new, task, requests)
-    if new.under_way or plan.goal != "event":
-        return False
-    event = Task(EVENT, new.now)
-    stale = _freeze(plan, new)
-    if not stale:
-        return _issue_event(plan, new, event, requests)
-    if any(plan.files[entry.index].ref.source is None for entry in stale):
-        new.ended = stale_error(plan, event)
-        return False
-    # What was stored so long ago that it may be gone when the event arrives is stored anew.
-    new.pending, new.begun = [entry.index for entry in stale], 0
-    return _issue(plan, new, requests)
+        requests.append(_attempt(plan, new, _next_upload(plan, new)))
+    return requests
 
 
-def _issue_upload(plan: Plan, new: SendState, task: Task, requests: list[Request]) -> None:
-    if task.state == PUT_DUE and _is_old(task, new.now):
-        task.turn(RENEW)
-        _begin_again(task, new.now)
-    file, settings = plan.files[task.index], plan.settings
-    request_id = _next_id(task)
-    if task.state == URL_DUE:
-        task.since = new.now
-        timeout, total = _bounds(new, settings.timeout_seconds, 0.0)
-        request = wire.upload_url_request(
-            settings,
-            request_id,
-            filename=file.filename,
-            mime=file.mime,
-            size=file.size,
-            timeout=timeout,
-            total=total,
-        )
-    else:
-        assert task.granted is not None
-        if task.first_put is None:
-            task.first_put = new.now
-        size = settings.max_file_bytes if file.size is None else file.size
-        timeout, total = _bounds(new, settings.timeout_seconds, size / FLOOR_BYTES_PER_SECOND)
-        url = str(task.granted["uploadUrl"])
-        request = wire.put_request(request_id, url=url, ref=file.ref, mime=file.mime, timeout=timeout, total=total)
-    task.turn(ISSUED)
-    new.under_way[task.index] = task
-    requests.append(request)
-
-
-def _issue_event(plan: Plan, new: SendState, task: Task, requests: list[Request]) -> bool:
-    assert new.body is not None
-    new.under_way[EVENT] = task
-    if is_stale(plan, new):
-        task.turn(REFUSED)
-        new.ended = stale_error(plan, task)
-        return False
-    first = task.attempts == 0
-    timeout, total = _bounds(new, plan.settings.timeout_seconds, 0.0)
-    requests.append(
-        wire.event_request(
-            plan.settings,
-            _next_id(task),
-            event=plan.event,
-            key=plan.key,
-            body=new.body,
-            timeout=timeout,
-            total=total,
-        )
-    )
-    task.turn(ISSUED)
-    return first
-
-
-def _freeze(plan: Plan, new: SendState) -> list[Stored]:
-    """Put the body together for good, or return the files whose assets are too old to be put in."""
+def _freeze(plan: Plan, new: SendState) -> bool:
+    """Put the body together for good; False where assets are too old to be put in, and have to be had anew."""
     assert plan.payload is not None
     if not plan.files:
         new.body = plan.payload.body({})
-        return []
+        return True
     stored = list(new.stored)
-    stale = [entry for entry in stored if new.now >= entry.since + ASSET_LIFETIME - ASSET_MARGIN]
+    stale = [entry for entry in stored if is_old_asset(entry.since, new.now)]
     if not stale:
         new.oldest = min(entry.since for entry in stored)
         new.body = plan.payload.body({entry.index: entry.asset_id for entry in stored})
-    return stale
+    elif any(plan.files[entry.index].ref.source is None for entry in stale):
+        new.ended = stale_error(plan, Task(EVENT, new.now))
+    else:
+        new.pending, new.begun = [entry.index for entry in stale], 0
+    return not stale
 
 
-def _next_id(task: Task) -> str:
+def _next_upload(plan: Plan, new: SendState) -> Task:
+    index = new.pending[new.begun]
+    new.begun += 1
+    task = Task(index, new.now, *plan.history.get(index, (0, 0)))
+    grown_old = new.stored.get(index)
+    if grown_old is not None:
+        task.attempts, task.issued = grown_old.attempts, grown_old.issued
+    return task
+
+
+def _attempt(plan: Plan, new: SendState, task: Task) -> Request:
+    """Issue the next attempt of a task."""
+    new.under_way[task.index] = task
+    if task.state == PUT_DUE and is_old_url(task.since, new.now):
+        task.move(RENEW)
+        _begin_again(task, new.now)
     task.attempts += 1
     leg = LEG_NAMES[task.state]
     request_id = f"{leg}/{task.attempts}" if task.index == EVENT else f"{leg}/{task.index}/{task.attempts}"
     task.issued = (*task.issued, request_id)
-    return request_id
+    request = _request(plan, new, task, request_id)
+    task.move(ISSUED)
+    return request
 
 
-def _bounds(new: SendState, timeout: float, extra: float) -> tuple[float, float]:
+def _request(plan: Plan, new: SendState, task: Task, request_id: str) -> Request:
+    settings = plan.settings
+    if task.state == EVENT_DUE:
+        assert new.body is not None
+        timeout, total = _bounds(new, settings.timeout_seconds)
+        return wire.event_request(settings, request_id, plan.event, plan.key, new.body, timeout, total)
+    file = plan.files[task.index]
+    if task.state == URL_DUE:
+        task.since = new.now
+        timeout, total = _bounds(new, settings.timeout_seconds)
+        return wire.upload_url_request(settings, request_id, file.filename, file.mime, file.size, timeout, total)
+    assert task.granted is not None
+    if task.first_put is None:
+        task.first_put = new.now
+    size = settings.max_file_bytes if file.size is None else file.size
+    timeout, total = _bounds(new, settings.timeout_seconds, size / FLOOR_BYTES_PER_SECOND)
+    return wire.put_request(request_id, str(task.granted["uploadUrl"]), file.ref, file.mime, timeout, total)
+
+
+def _bounds(new: SendState, timeout: float, extra: float = 0.0) -> tuple[float, float]:
+    """Return the longest silence and the longest duration of an attempt, cut to what is left of the deadline."""
     total = timeout + extra
-    if new.deadline is not None:
-        total = min(total, new.deadline - new.now)
-    return min(timeout, total), total
-
-
-def _is_old(task: Task, now: float) -> bool:
-    return now >= task.since + URL_LIFETIME - URL_MARGIN
+    if new.deadline is None:
+        return timeout, total
+    left = new.deadline - new.now
+    return min(timeout, left), min(total, left)
 
 
 def _wait(new: SendState) -> float | None:

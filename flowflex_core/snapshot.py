@@ -13,11 +13,11 @@ from flowflex_core import checks
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError
 from flowflex_core.files import FileRef, check_size
 from flowflex_core.ledger import Stored
+from flowflex_core.lifetimes import is_gone
 from flowflex_core.payload import EncodedPayload
 from flowflex_core.plan import Plan, PlannedFile
-from flowflex_core.reports import is_stale
 from flowflex_core.settings import Settings
-from flowflex_core.states import BEFORE, EVENT, EVENT_SENT, IN_FLIGHT, SendState, Task
+from flowflex_core.states import BEFORE, EVENT, EVENT_SENT, IN_FLIGHT, NEVER, SendState, Task
 
 VERSION = 1
 
@@ -37,8 +37,8 @@ def write(plan: Plan, state: SendState) -> str:
             fields |= {"asset_id": entry.asset_id, "stored_at": entry.since}
         elif task is not None:
             fields |= _tries(task, failed)
-        elif index in state.history:
-            attempts, failures = state.history[index]
+        elif index in plan.history:
+            attempts, failures = plan.history[index]
             fields |= {"attempts": attempts, "failures": 0 if failed else failures}
         files.append(fields)
     event = state.under_way.get(EVENT)
@@ -69,7 +69,7 @@ def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
         return None
     # What names files that are deleted, by our clock or by FlowFlex's word, is refused for ever.
     is_missing = isinstance(state.ended, FlowFlexError) and state.ended.code == "ASSET_FILE_MISSING"
-    if is_missing or is_stale(plan, state):
+    if is_missing or is_gone(state.oldest, state.now):
         return None
     try:
         return write(plan, state)
@@ -108,7 +108,6 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     files = [PlannedFile(ref, ref.filename, ref.mime, ref.size, at) for ref, at in payload.paths_by_file().items()]
     event = checks.header_value(fields["event"], "event")
     key = checks.header_value(fields["idempotency_key"], "idempotency_key")
-    plan = Plan(settings, "event", key, files, event, payload)
     state = SendState(len(files))
     pending: list[int] = []
     history: dict[int, tuple[int, int]] = {}
@@ -121,17 +120,17 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
         pending.append(index)
         if "attempts" in entry:
             history[index] = _counts(entry)
-    state.pending, state.history = pending, history
+    state.pending = pending
     if fields["post"] is not None:
         _check(not pending, "post")
-        state.oldest = min((asset.since for asset in state.stored), default=0.0)
+        state.oldest = min((asset.since for asset in state.stored), default=NEVER)
         state.body = payload.body({asset.index: asset.asset_id for asset in state.stored})
         # Due at once: the wait that was left belongs to the process that ended.
         state.under_way[EVENT] = Task(EVENT, BEFORE, *_counts(fields["post"]), doubt=bool(fields["post"]["doubt"]))
     if "response" in fields:
         _check(state.body is not None, "response")
         state.ended = (fields["response"],)
-    return plan, state
+    return Plan(settings, "event", key, files, event, payload, history), state
 
 
 def _file(entry: dict[str, Any]) -> FileRef:

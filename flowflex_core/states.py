@@ -4,14 +4,13 @@ A task is a file on its way to an asset id, or the event on its way to its reply
 and put; event), and each leg through attempts. The table is the whole protocol: what is not in it cannot happen.
 """
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Final, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from flowflex_core.errors import FlowFlexError
 from flowflex_core.ledger import Ledger
 from flowflex_core.messages import UploadUrl
-from flowflex_core.verdict import DELIVERED, GRANTED, ISSUED, REFUSED, RENEW, REPEAT, STORED, Problem, Sign
 
 # Plain strings and no enum: an enum's members cost a tenth of a microsecond at each mention on Python 3.11.
 State = Literal[
@@ -27,6 +26,17 @@ EVENT_DUE: Final = "event due"
 EVENT_SENT: Final = "event sent"
 ENDED: Final = "ended"
 FAILED: Final = "failed"
+
+# What happened to a leg; with the state it happened in, it names the next state.
+Sign = Literal["issued", "granted", "stored", "delivered", "repeat", "renew", "refused"]
+
+ISSUED: Final = "issued"
+GRANTED: Final = "granted"
+STORED: Final = "stored"
+DELIVERED: Final = "delivered"
+REPEAT: Final = "repeat"
+RENEW: Final = "renew"
+REFUSED: Final = "refused"
 
 TRANSITIONS: Final[dict[tuple[State, Sign], State]] = {
     (URL_DUE, ISSUED): URL_SENT,
@@ -63,8 +73,31 @@ EVENT: Final = -1
 # The time of a send that has not begun.
 BEFORE: Final = float("-inf")
 
+# A time that does not come.
+NEVER: Final = float("inf")
+
 NOTHING_STORED: Final = Ledger(0)
-NO_HISTORY: Final[Mapping[int, tuple[int, int]]] = MappingProxyType({})
+
+# Why a leg did not succeed: the server said no, there was no time, there was no connection, the reply was no answer,
+# or the file could not be read.
+Reason = Literal["refused", "timeout", "connection", "unreadable", "source"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an attempt did not succeed, in words and in the fields of an error.
+
+    `is_definite`: the request, and its identical earlier attempts, had no effect, and never will have.
+    """
+
+    reason: Reason
+    words: str
+    status: int | None = None
+    code: str | None = None
+    details: Any = None
+    request_id: str | None = None
+    retry_after: float | None = None
+    is_definite: bool = False
 
 
 class Task:
@@ -149,7 +182,7 @@ class Task:
         other.problem = self.problem
         return other
 
-    def turn(self, sign: Sign) -> None:
+    def move(self, sign: Sign) -> None:
         """Go to the state that the table names."""
         self.state = TRANSITIONS[self.state, sign]
 
@@ -161,11 +194,10 @@ class SendState:
         now: The time of the last step, `BEFORE` the first.
         deadline: When the run ends, if it does.
         pending: Indices of the files that are to be stored, in order; `begun` of them were begun.
-        history: Attempts and failures of pending files in the process that took the snapshot.
         under_way: The tasks that were begun and are not stored, by index; the event has the index `EVENT`.
         stored: The files that are stored.
         body: The frozen body of the event.
-        oldest: Since when the oldest asset in the frozen body has been stored.
+        oldest: Since when the oldest asset in the frozen body has been stored; `NEVER` where there is none.
         failed: The tasks that failed, with their errors.
         ended: How it ended: a value in a tuple of one, or an error.
     """
@@ -176,7 +208,6 @@ class SendState:
         "deadline",
         "ended",
         "failed",
-        "history",
         "now",
         "oldest",
         "pending",
@@ -188,7 +219,6 @@ class SendState:
     deadline: float | None
     pending: Sequence[int]
     begun: int
-    history: Mapping[int, tuple[int, int]]
     under_way: dict[int, Task]
     stored: Ledger
     body: bytes | None
@@ -201,11 +231,10 @@ class SendState:
         self.deadline = None
         self.pending = range(files)
         self.begun = 0
-        self.history = NO_HISTORY
         self.under_way = {}
         self.stored = NOTHING_STORED if files == 0 else Ledger(files)
         self.body = None
-        self.oldest = 0.0
+        self.oldest = NEVER
         self.failed = ()
         self.ended = None
 
@@ -216,7 +245,6 @@ class SendState:
         other.deadline = self.deadline
         other.pending = self.pending
         other.begun = self.begun
-        other.history = self.history
         other.under_way = self.under_way.copy()
         other.stored = self.stored
         other.body = self.body

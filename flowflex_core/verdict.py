@@ -1,50 +1,19 @@
 """What an outcome means, as three functions from an outcome to a verdict: success, no, not now, or old URL.
 
-They see one outcome of one leg and no state but what is passed in. Whether there is another attempt is decided in
-`send`, where the attempts, the deadline and the one new URL are counted.
+They see one outcome of one leg and no state but what is passed in: `now`, and the upload URLs that were `granted` in
+this run, which are gone through for their secrets only where words are taken from outside. Whether there is another
+attempt is decided in `send`, where the attempts, the deadline and the one new URL are counted.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Iterable
+from typing import Any
 
 from flowflex_core import wire
 from flowflex_core.backoff import retry_after
 from flowflex_core.messages import Failure, Outcome, Response, UploadUrl
 from flowflex_core.secrets import Mask
 from flowflex_core.settings import Settings
-
-# What happened to a leg; with the state it happened in, it names the next state.
-Sign = Literal["issued", "granted", "stored", "delivered", "repeat", "renew", "refused"]
-
-ISSUED: Final = "issued"
-GRANTED: Final = "granted"
-STORED: Final = "stored"
-DELIVERED: Final = "delivered"
-REPEAT: Final = "repeat"
-RENEW: Final = "renew"
-REFUSED: Final = "refused"
-
-# Why a leg did not succeed: the server said no, there was no time, there was no connection, the reply was no answer,
-# or the file could not be read.
-Reason = Literal["refused", "timeout", "connection", "unreadable", "source"]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why an attempt did not succeed, in words and in the fields of an error.
-
-    `is_definite`: the request, and its identical earlier attempts, had no effect, and never will have.
-    """
-
-    reason: Reason
-    words: str
-    status: int | None = None
-    code: str | None = None
-    details: Any = None
-    request_id: str | None = None
-    retry_after: float | None = None
-    is_definite: bool = False
+from flowflex_core.states import DELIVERED, GRANTED, REFUSED, RENEW, REPEAT, STORED, Problem, Reason, Sign
 
 
 class Verdict:
@@ -78,31 +47,6 @@ class Verdict:
         self.arrived = arrived
 
 
-class Case:
-    """One outcome to be judged, with what it takes to judge it.
-
-    Attributes:
-        outcome: What came of the request.
-        settings: Whose credentials are masked.
-        now: The time of the outcome.
-        granted: Lists the upload URLs of the run, for their secrets; called only where words are taken from outside.
-    """
-
-    __slots__ = ("granted", "now", "outcome", "settings")
-
-    def __init__(
-        self, outcome: Outcome, settings: Settings, now: float, granted: Callable[[], Iterable[UploadUrl]]
-    ) -> None:
-        self.outcome = outcome
-        self.settings = settings
-        self.now = now
-        self.granted = granted
-
-    def mask(self) -> Mask:
-        """Return what masks every secret of the run: the credentials, and what was granted."""
-        return self.settings.mask.also(secret for granted in self.granted() for secret in wire.secrets_of(granted))
-
-
 # RFC 9110 and 6585: the server did not get to the request, or asks for another time.
 _ANOTHER_TIME = frozenset({408, 425, 429})
 # About who asks, or about another attempt under the same key: says nothing of what became of an earlier attempt.
@@ -111,41 +55,47 @@ _NOT_ABOUT_THE_EVENT = frozenset({401, 403, 407, 409})
 _EXPIRED = ("expired", "exp claim", '"exp"')
 
 
-def of_upload_url(case: Case) -> Verdict:
+def of_upload_url(outcome: Outcome, settings: Settings, now: float, granted: Iterable[UploadUrl]) -> Verdict:
     """Judge the outcome of a request for an upload URL."""
-    outcome = case.outcome
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, case)
+        return _of_failure(outcome, _mask(settings, granted))
     if 200 <= outcome.status < 300:
         try:
-            reply = wire.read_upload_url(outcome, case.settings)
+            reply = wire.read_upload_url(outcome, settings)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         if isinstance(reply, str):
             return Verdict(REFUSED, problem=Problem("refused", reply, outcome.status))
         return Verdict(GRANTED, reply)
-    return _of_refusal(outcome, wire.read_refusal(outcome, case.mask()), case.now)
+    return _of_refusal(outcome, wire.read_refusal(outcome, _mask(settings, granted)), now)
 
 
-def of_put(case: Case, *, is_old: bool, in_doubt: bool) -> Verdict:
+def of_put(
+    outcome: Outcome,
+    settings: Settings,
+    now: float,
+    granted: Iterable[UploadUrl],
+    *,
+    is_old: bool,
+    in_doubt: bool,
+) -> Verdict:
     """Judge the outcome of sending a file to its upload URL.
 
     `is_old`: the URL may have expired; `in_doubt`: an earlier attempt may have arrived.
     """
-    outcome = case.outcome
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, case)
+        return _of_failure(outcome, _mask(settings, granted))
     if 200 <= outcome.status < 300:
         try:
             wire.read_put_reply(outcome)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         return Verdict(STORED)
-    refusal = wire.read_storage_refusal(outcome, case.mask())
+    refusal = wire.read_storage_refusal(outcome, _mask(settings, granted))
     words = f"{refusal.code or ''} {refusal.sentence or ''}".lower()
     if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
         return Verdict(STORED)
-    verdict = _of_refusal(outcome, refusal, case.now)
+    verdict = _of_refusal(outcome, refusal, now)
     if verdict.sign == REFUSED and refusal.status in (400, 401, 403):
         if is_old or any(word in words for word in _EXPIRED):
             return Verdict(RENEW, problem=verdict.problem)
@@ -155,17 +105,16 @@ def of_put(case: Case, *, is_old: bool, in_doubt: bool) -> Verdict:
     return verdict
 
 
-def of_event(case: Case) -> Verdict:
+def of_event(outcome: Outcome, settings: Settings, now: float, granted: Iterable[UploadUrl]) -> Verdict:
     """Judge the outcome of firing the event."""
-    outcome = case.outcome
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, case)
+        return _of_failure(outcome, _mask(settings, granted))
     if 200 <= outcome.status < 300:
         try:
             return Verdict(DELIVERED, wire.read_event_reply(outcome))
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
-    verdict = _of_refusal(outcome, wire.read_refusal(outcome, case.mask()), case.now)
+    verdict = _of_refusal(outcome, wire.read_refusal(outcome, _mask(settings, granted)), now)
     if outcome.status == 409 and outcome.header("retry-after") is not None:
         # An attempt under the same key is being worked on: it may yet succeed.
         sign: Sign = REFUSED if wire.forbids_repeating(outcome) else REPEAT
@@ -173,8 +122,13 @@ def of_event(case: Case) -> Verdict:
     return verdict
 
 
-def _of_failure(failure: Failure, case: Case) -> Verdict:
-    words = case.mask().sentence(failure.message) or failure.kind
+def _mask(settings: Settings, granted: Iterable[UploadUrl]) -> Mask:
+    """Return what masks every secret of the run: the credentials, and what was granted."""
+    return settings.mask.also(secret for url in granted for secret in wire.secrets_of(url))
+
+
+def _of_failure(failure: Failure, mask: Mask) -> Verdict:
+    words = mask.sentence(failure.message) or failure.kind
     if failure.kind == "source":
         return Verdict(REFUSED, problem=Problem("source", words), arrived=failure.sent)
     reason: Reason = "timeout" if failure.kind == "timeout" else "connection"

@@ -31,12 +31,20 @@ MAX_UPLOAD_URL = 8_000
 
 # Requests
 
+_OF_THE_API: Final = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    # Without it, a server may send any coding (RFC 9110, section 12.5.3).
+    "Accept-Encoding": "identity",
+    "User-Agent": USER_AGENT,
+}
+
 # Made once: `json.dumps` with separators makes an encoder at each call.
 _compact_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def upload_url_request(
-    settings: Settings, request_id: str, *, filename: str, mime: str, size: int | None, timeout: float, total: float
+    settings: Settings, request_id: str, filename: str, mime: str, size: int | None, timeout: float, total: float
 ) -> Request:
     """Ask for an upload URL."""
     fields: dict[str, Any] = {"filename": filename, "mime": mime}
@@ -44,33 +52,21 @@ def upload_url_request(
         fields["size"] = size
     body = _compact_json(fields).encode()
     url = f"{settings.base_url}/v1/assets/upload-url"
-    return Request(request_id, "POST", url, _api_headers(settings), body, timeout, total)
+    headers = {"Authorization": settings.authorization, **_OF_THE_API}
+    return Request(request_id, "POST", url, headers, body, timeout, total)
 
 
-def put_request(request_id: str, *, url: str, ref: FileRef, mime: str, timeout: float, total: float) -> Request:
+def put_request(request_id: str, url: str, ref: FileRef, mime: str, timeout: float, total: float) -> Request:
     """Send a file to storage. No Authorization: the URL carries its own, and storage refuses two."""
     return Request(request_id, "PUT", url, {"Content-Type": mime, "User-Agent": USER_AGENT}, ref, timeout, total)
 
 
 def event_request(
-    settings: Settings, request_id: str, *, event: str, key: str, body: bytes, timeout: float, total: float
+    settings: Settings, request_id: str, event: str, key: str, body: bytes, timeout: float, total: float
 ) -> Request:
     """Fire the event."""
-    headers = _api_headers(settings)
-    headers["x-event"] = event
-    headers["x-idempotency-key"] = key
+    headers = {"Authorization": settings.authorization, **_OF_THE_API, "x-event": event, "x-idempotency-key": key}
     return Request(request_id, "POST", settings.event_url, headers, body, timeout, total)
-
-
-def _api_headers(settings: Settings) -> dict[str, str]:
-    return {
-        "Authorization": settings.authorization,
-        "Content-Type": "application/json",
-        "Accept": "application/json",
-        # Without it, a server may send any coding (RFC 9110, section 12.5.3).
-        "Accept-Encoding": "identity",
-        "User-Agent": USER_AGENT,
-    }
 
 
 # Replies that say yes
@@ -285,7 +281,8 @@ def _read_json(response: Response) -> Any:
         raise
     except ValueError:
         raise UnreadableError("JSON that is broken") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    # Each level takes two characters.
+    if len(body) > 2 * MAX_DEPTH and body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         raise UnreadableError("JSON that is nested too deep")
     return value
 

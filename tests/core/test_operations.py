@@ -103,6 +103,10 @@ def test_each_result_is_the_callers_own():
     play(operation)
     operation.result().uploaded_assets.clear()
     assert operation.result().uploaded_assets == {"a": "asset_upload-url-0-1"}
+    url = operations()[2]
+    play(url)
+    url.result().clear()
+    assert url.result()["assetId"] == "asset_upload-url-0-1"
 
 
 # What is checked at the start
@@ -171,10 +175,16 @@ def test_the_limit_is_25_mb():
         start({"a": ref}, sizes={ref: 26_214_401})
 
 
-def test_sizes_of_other_files_do_not_matter():
-    """Sizes are looked up by reference: what is not in the payload is ignored."""
-    ref = file("a.pdf")
-    assert start({"a": ref}, sizes={file("b.pdf"): -1}).files == {ref: None}
+def test_the_size_of_a_file_that_is_not_in_the_payload_is_an_error():
+    """Sizes are looked up by reference: one of a file of the same name is not that of the file, and is not ignored."""
+    ref, other = file("a.pdf"), file("a.pdf")
+    with pytest.raises(FlowFlexConfigError) as caught:
+        start({"a": ref}, sizes={ref: 1, other: 1})
+    assert caught.value.message == (
+        "sizes names FileRef('a.pdf'), which is no file of the payload: take its keys from files_in(payload), "
+        "or, where a payload makes files when it is read, from the files of one encode_payload(payload)"
+    )
+    assert start({"a": ref}, sizes={ref: 1}).files == {ref: 1}
 
 
 def test_nothing_wrong_is_found_late():
@@ -200,6 +210,15 @@ def test_files_are_those_that_are_not_stored():
     assert operation.files == {known: 3, unknown: None}
     operation.advance(NOW, reply(200)(put))
     assert operation.files == {unknown: None}
+
+
+def test_a_send_tells_its_event_and_key():
+    """What a send is about can be asked, also of one that came out of a snapshot, and not changed."""
+    for operation in (start(), SendEvent.resume(start().snapshot(), connection())):
+        assert (operation.event, operation.idempotency_key) == ("invoice.created", "key-1")
+        for name in ("event", "idempotency_key"):
+            with pytest.raises(AttributeError):
+                setattr(operation, name, "other")
 
 
 def test_files_of_the_other_operations():
