@@ -19,10 +19,10 @@ from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, OriginNa
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
+# Who has connected must have shaken hands within it.
+HANDSHAKE_SECONDS = 10.0
 _RECEIVE_BYTES = 262_144
 
-# Who connects and then says nothing is not waited for.
-_HANDSHAKE_SECONDS = 10.0
 # A short rest of a refused body is read and forgotten, so that the connection can be kept.
 _FORGOTTEN_BYTES = 65_536
 # At the end of a connection the peer may still be sending: it gets this long, or this much, to see what it was sent.
@@ -193,7 +193,7 @@ class Connection(socketserver.BaseRequestHandler):
             if self._origin.tls is not None:
                 sock = self._origin.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._origin.track(sock)
-                sock.settimeout(_HANDSHAKE_SECONDS)
+                sock.settimeout(HANDSHAKE_SECONDS)
                 sock.do_handshake()
                 sock.settimeout(None)
             stream = Stream(sock)

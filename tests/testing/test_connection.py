@@ -3,14 +3,15 @@
 import re
 import socket
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from flowflex_testing import faults
-from flowflex_testing.connection import BadHead, parse_head, serialize_head
+from flowflex_testing.connection import BadHead, SizedBody, Stream, parse_head, serialize_head
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import Reply
+from flowflex_testing.messages import BodyCut, Reply
 from tests.testing.caller import Caller
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -230,11 +231,16 @@ def test_broken_chunks_end_the_connection(fake, chunks):
         (b"GET / HTTP/2.0\r\n", 400),
         (b"GET /a b HTTP/1.1\r\n", 400),
         (b"GET  / HTTP/1.1\r\n", 400),
+        (b"GET /\x00 HTTP/1.1\r\n", 400),
+        (b"GET / HTTP/1.1\n\r\n", 400),
         (b"\x16\x03\x01\r\n", 400),
         (b"GET / HTTP/1.1\r\nno colon\r\n", 400),
         (b"GET / HTTP/1.1\r\nA : b\r\n", 400),
         (b"GET / HTTP/1.1\r\nA: b\r\n folded\r\n", 400),
         (b"GET / HTTP/1.1\r\nA: b\nC: d\r\n", 400),
+        (b"GET / HTTP/1.1\r\nA: b\0\r\n", 400),
+        (b"GET / HTTP/1.1\r\n: b\r\n", 400),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", 501),
         (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 1\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: +1\r\n", 400),
         (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400),
@@ -256,6 +262,7 @@ def test_the_peer_decides_whether_the_connection_goes_on(fake):
     """Connection: close is obeyed, HTTP/1.0 closes unless it asks otherwise, and a client may just leave."""
     cases = [
         (b"HTTP/1.1\r\nConnection: close\r\n", True),
+        (b"HTTP/1.1\r\nConnection: TE, Close\r\n", True),
         (b"HTTP/1.0\r\n", True),
         (b"HTTP/1.0\r\nConnection: Keep-Alive\r\n", False),
         (b"HTTP/1.1\r\n", False),
@@ -277,10 +284,27 @@ def test_a_reply_to_head_has_no_body(fake):
 
 def test_an_absolute_target_is_taken_for_its_path():
     """A server must accept the form that is sent to proxies (RFC 9112, section 3.2.2)."""
-    assert parse_head(b"GET http://x:1/a?b HTTP/1.1", "api")[0].target == "/a?b"
-    assert parse_head(b"\r\nGET HTTPS://x HTTP/1.1", "storage")[0].target == "/"
+    assert parse_head(b"GET http://x:1/a?b HTTP/1.1", "api").head.target == "/a?b"
+    assert parse_head(b"\r\nGET HTTPS://x HTTP/1.1", "storage").head.target == "/"
     with pytest.raises(BadHead, match="request line"):
         parse_head(b"", "api")
+
+
+@pytest.mark.parametrize("end", [b"a" * 65_000, b"a:" + b" " * 65_000 + b"\0", b"a:b\r\n" * 13_000 + b"\0"])
+def test_a_head_is_read_in_a_time_that_grows_with_its_length(end):
+    """No head of the greatest size sends the parser back and forth over it."""
+    begin = time.process_time()
+    with pytest.raises(BadHead, match="a header is malformed"):
+        parse_head(b"GET / HTTP/1.1\r\n" + end, "api")
+    assert time.process_time() - begin < 1
+
+
+def test_who_waits_for_an_invitation_may_be_gone():
+    """That is a body which ended, as any other."""
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours, pytest.raises(BodyCut):
+        SizedBody(Stream(ours), 4, expects=True).read(4)
 
 
 def test_a_reply_of_an_unknown_status_can_be_written():
@@ -295,6 +319,17 @@ def test_a_lost_reply_is_the_end_of_the_connection(fake):
         wire.send(event(fake))
         assert wire.is_ended()
     assert len(fake.events) == 1
+
+
+def test_a_lost_reply_is_an_end_also_while_the_body_still_comes(fake):
+    """What the peer goes on to send turns the orderly end into no reset."""
+    fake.faults.arm("put", faults.LoseReply())
+    with wire_to(fake.storage_url) as wire:
+        wire.send(put(fake, 30_000_000, size=...))
+        wire.send(bytes(1_000_000))
+        assert wire.is_ended()
+        wire.send(bytes(1_000_000))
+    assert fake.requests[-1].rule == "put.size-limit"
 
 
 @pytest.mark.parametrize("fault", [faults.Reset(), faults.Reset(at=2), faults.LoseReply(reset=True)])

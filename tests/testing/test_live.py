@@ -2,17 +2,17 @@
 
 import gc
 import socket
-import ssl
+import struct
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.live import LiveServer
-from flowflex_testing.tls import Authority
 from tests.testing.test_connection import Wire, event, put, wire_to
 
 
@@ -22,6 +22,14 @@ def descriptors() -> set[str]:
 
 def fake_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("fake-flowflex")]
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def test_a_fake_that_was_entered_serves_at_two_ports():
@@ -98,80 +106,92 @@ def test_an_ipv6_host_stands_in_brackets():
             assert wire.reply()[0] == 202
 
 
-def test_an_error_in_the_fake_is_not_silent():
-    """A bug is a 500 on the wire, and raised where the server stops."""
+@pytest.mark.parametrize("bug", [KeyError("a bug"), OSError("no space left on device")])
+def test_an_error_in_the_fake_is_not_silent(bug):
+    """A bug or a full disk is a 500 on the wire, and raised where the server stops."""
 
     def broken(_head, _body):
-        raise KeyError("a bug")
+        raise bug
 
     server = LiveServer(broken, host="127.0.0.1", port=0, tls=False)
     server.start()
     with wire_to(server.api_url) as wire:
         wire.send(b"GET / HTTP/1.1\r\n\r\n")
         assert wire.reply()[0] == 500
-    with pytest.raises(RuntimeError, match="the fake itself failed: KeyError"):
+    with pytest.raises(RuntimeError, match=f"the fake itself failed: {type(bug).__name__}"):
         server.stop()
 
 
-def test_many_connections_are_served_at_once():
-    """A silent, a half-sent and a slow peer hold nobody up."""
+def test_a_peer_that_resets_in_its_body_is_no_error_of_the_fake():
+    """It is a body that ended too soon."""
     with FakeFlowFlex() as fake:
-        idle = [Wire(fake.base_url) for _ in range(20)]
-        slow = Wire(fake.storage_url)
-        slow.send(put(fake, 1000) + b"begun")
+        wire = Wire(fake.storage_url)
+        wire.send(put(fake, 1000) + b"begun")
+        wait_until(lambda: fake.requests[-1].received == 5)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wire.socket.close()
+        wait_until(lambda: fake.requests[-1].rule == "put.incomplete")
+
+
+def test_a_system_without_another_thread_costs_one_connection(monkeypatch):
+    """That one ends; the next is served."""
+    start = threading.Thread.start
+    refusals = [RuntimeError("can't start new thread")]
+
+    def refuse_once(thread: threading.Thread) -> None:
+        if thread.name == "fake-flowflex-api" and refusals:
+            raise refusals.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    with FakeFlowFlex() as fake:
+        with wire_to(fake.base_url) as wire:
+            assert wire.is_over()
         with wire_to(fake.base_url) as wire:
             wire.send(event(fake))
             assert wire.reply()[0] == 202
-        for one in (*idle, slow):
-            one.socket.close()
 
 
-def test_it_serves_tls_with_an_authority_of_its_own():
-    """Both origins are https, trusted through `ca_pem` alone; a silent peer does not hold up another's handshake."""
-    with FakeFlowFlex(tls=True) as fake:
-        assert fake.base_url.startswith("https://127.0.0.1:")
-        assert fake.storage_url.startswith("https://127.0.0.1:")
-        silent = Wire(fake.base_url)
-        context = ssl.create_default_context(cadata=fake.ca_pem.decode())
-        for url, request in ((fake.base_url, event(fake)), (fake.storage_url, put(fake, 4) + b"data")):
-            with wire_to(url) as wire:
-                wire.socket = context.wrap_socket(wire.socket, server_hostname="127.0.0.1")
-                wire.send(request)
-                assert wire.reply()[0] in (200, 202)
-        with wire_to(fake.base_url) as wire, pytest.raises(ssl.SSLError):
-            ssl.create_default_context().wrap_socket(wire.socket, server_hostname="127.0.0.1")
+def test_a_process_without_another_descriptor_serves_as_soon_as_there_is_one():
+    """Connections wait meanwhile, and the accepting thread does not die."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with FakeFlowFlex() as fake, socket.socket() as waiting:
+        fillers = [socket.socket()]
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (fillers[0].fileno() + 1, hard))
+            while True:
+                try:
+                    fillers.append(socket.socket())
+                except OSError:
+                    break
+            host, port = fake.base_url.partition("://")[2].split(":")
+            waiting.connect((host, int(port)))
+            waiting.sendall(event(fake))
+            waiting.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                waiting.recv(1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for filler in fillers:
+                filler.close()
+        waiting.settimeout(10)
+        assert waiting.recv(12) == b"HTTP/1.1 202"
+
+
+def test_who_is_slow_holds_nobody_up():
+    """While 200 peers are silent, or in the middle of a head or file, another is served; the end comes at once."""
+    with FakeFlowFlex() as fake:
+        slow = [Wire(url) for url in (fake.base_url, fake.storage_url) for _ in range(100)]
+        for number, wire in enumerate(slow[50:100]):
+            wire.send(event(fake)[:number])
+        for wire in slow[150:]:
+            wire.send(put(fake, 1000) + b"begun")
+        with wire_to(fake.base_url) as wire:
+            wire.send(event(fake))
+            assert wire.reply()[0] == 202
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 2
     assert fake_threads() == []
-    assert silent.is_over()
-    silent.socket.close()
-
-
-def test_tls_can_be_done_with_a_context_that_is_given():
-    """Then there is no authority of the fake's own."""
-    authority = Authority("127.0.0.1")
-    with FakeFlowFlex(tls=authority.server_context) as fake:
-        context = ssl.create_default_context(cadata=authority.ca_pem.decode())
-        with wire_to(fake.base_url) as wire:
-            wire.socket = context.wrap_socket(wire.socket, server_hostname="127.0.0.1")
-            wire.send(event(fake))
-            assert wire.reply()[0] == 202
-        with pytest.raises(RuntimeError, match="tls=True"):
-            _ = fake.ca_pem
-
-
-@pytest.mark.parametrize("tls", [False, True])
-def test_an_early_refusal_under_tls_and_without(tls):
-    """The 413 is there before the body in both."""
-    with FakeFlowFlex(tls=tls) as fake, wire_to(fake.storage_url) as wire:
-        if tls:
-            context = ssl.create_default_context(cadata=fake.ca_pem.decode())
-            wire.socket = context.wrap_socket(wire.socket, server_hostname="127.0.0.1", suppress_ragged_eofs=True)
-        wire.send(put(fake, 30_000_000, size=...))
-        assert wire.reply()[0] == 413
-        assert wire.is_ended()
-
-
-def test_without_trustme_tls_says_what_to_install(monkeypatch):
-    """The sentence names the package, and the other way."""
-    monkeypatch.setitem(__import__("sys").modules, "trustme", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install trustme, or give an ssl\.SSLContext"):
-        FakeFlowFlex(tls=True).start()
+    for wire in slow:
+        wire.socket.close()
