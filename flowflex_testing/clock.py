@@ -17,6 +17,8 @@ class Clock:
 
     def __init__(self, start: float | None = None, *, rate: float = 0.0) -> None:
         self.start = float(int(time.time())) if start is None else float(start)
+        # How often it was moved or its rate set.
+        self.changes = 0
         self._lock = threading.Lock()
         # The time at a moment of the real clock, and the rate since: one value, so that no reader sees half a change.
         self._line = (self.start, time.monotonic(), _checked_rate(rate))
@@ -35,6 +37,7 @@ class Clock:
     def rate(self, rate: float) -> None:
         with self._lock:
             self._line = (self.now(), time.monotonic(), _checked_rate(rate))
+            self.changes += 1
 
     def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> float:
         """Go forward by the sum of the arguments, and return the new time."""
@@ -44,6 +47,7 @@ class Clock:
         with self._lock:
             since, moment, rate = self._line
             self._line = (since + step, moment, rate)
+            self.changes += 1
         return self.now()
 
     def __repr__(self) -> str:

@@ -147,6 +147,7 @@ class Exchange:
     def _end(self, outcome: Reply | Abort) -> None:
         self.release()
         self.record.reply = self.outcome = outcome
+        self.store.note_end()
 
     def _request_id(self) -> tuple[str, str]:
         return "x-request-id", self.record.request_id

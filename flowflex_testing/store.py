@@ -141,6 +141,9 @@ class Store:
         for tenant in tenants:
             self.add(tenant)
         self.requests: list[RecordedRequest] = []
+        # Another one whenever a request has arrived or ended: whoever follows the journal looks at it alone.
+        self.revision = 0
+        self._revisions = itertools.count(1)
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)
 
@@ -157,7 +160,12 @@ class Store:
             next(self._numbers), self.clock.now(), head.origin, operation, head.method, head.target, head.headers
         )
         self.requests.append(request)
+        self.revision = next(self._revisions)
         return request
+
+    def note_end(self) -> None:
+        """Take note that a request in the journal has its outcome."""
+        self.revision = next(self._revisions)
 
     def new_id(self, prefix: str) -> str:
         """Return a new id: `prefix`, an underscore and 24 hexadecimal digits."""
