@@ -56,6 +56,11 @@ WALLS = [
         ("flowflex_core", "flowflex_testing", "werkzeug"),
         "werkzeug stays in the two modules that serve",
     ),
+    Wall(
+        "flowflex_testing.mount",
+        ("flowflex_core", "flowflex_testing", "werkzeug", "pytest_httpserver"),
+        "only who mounts a fake on a pytest-httpserver needs one",
+    ),
     Wall("flowflex_testing.tls", ("trustme",), "trustme is for who asks for tls=True"),
     Wall(
         "flowflex_testing.plugin",

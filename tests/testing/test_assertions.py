@@ -4,13 +4,20 @@ from unittest.mock import ANY
 
 import pytest
 
+from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
 from tests.testing.caller import Caller
+from tests.testing.golden.comparing import assert_golden
 
 
 @pytest.fixture
 def caller():
     return Caller(FakeFlowFlex())
+
+
+@pytest.fixture
+def fake(caller):
+    return caller.fake
 
 
 def message_of(check, *args, **kwargs) -> str:
@@ -19,105 +26,232 @@ def message_of(check, *args, **kwargs) -> str:
     return str(raised.value)
 
 
-def test_an_event_is_found_by_name_payload_and_files(caller):
-    """The keys that are given must be there, a file by its name or content; the last such event is returned."""
+# What is true.
+
+
+def test_an_event_is_found_by_name_payload_files_and_key(caller, fake, tmp_path):
+    """The keys that are given must be there, a file by its name, content or path; the last such event is returned."""
     asset_id = caller.asset()
     caller.event({"n": 1}, key="a")
     caller.event({"n": 1, "order": {"id": 7, "items": [1, 2]}, "file": asset_id}, key="b")
     caller.event({"n": 2}, key="c")
-    event = caller.fake.assert_event("invoice.created", payload={"n": 1, "order": {"items": (1, 2)}})
+    event = fake.assert_event("invoice.created", payload={"n": 1, "order": {"items": (1, 2)}})
     assert event.idempotency_key == "b"
-    caller.fake.assert_event("invoice.created", files={"file": "a.pdf"})
-    caller.fake.assert_event("invoice.created", files={"file": b"data"}, payload={"file": ANY})
-    assert caller.fake.assert_event("invoice.created").idempotency_key == "c"
+    fake.assert_event("invoice.created", files={"file": "a.pdf"})
+    fake.assert_event("invoice.created", files={"file": b"data"}, payload={"file": ANY})
+    (tmp_path / "another name.pdf").write_bytes(b"data")
+    fake.assert_event("invoice.created", files={"file": tmp_path / "another name.pdf"})
+    assert fake.assert_event("invoice.created", idempotency_key="a").payload == {"n": 1}
+    assert fake.assert_event("invoice.created").idempotency_key == "c"
+
+
+def test_events_are_counted_once_however_often_they_were_repeated(caller, fake):
+    """`times` counts what FlowFlex accepted; a repeat under the same key is the same event."""
+    for key in ("a", "b", "b"):
+        caller.event({"n": 1}, key=key)
+    fake.assert_event("invoice.created", times=2)
+    fake.assert_event("invoice.created", idempotency_key="b", times=1)
+    with pytest.raises(ValueError, match="times counts from 1, not 0"):
+        fake.assert_event("invoice.created", times=0)
+
+
+def test_attempts_are_counted_whatever_became_of_them(caller, fake):
+    """Refused, struck and repeated requests count alike; by key or by file name, and 0 is a number as well."""
+    fake.assert_attempts("put", 0)
+    fake.faults.arm("put", faults.Status(503))
+    url = caller.url(filename="b c.pdf")
+    for _ in range(2):
+        caller.put(url)
+    caller.asset()
+    for key in ("a", "b", "a"):
+        caller.event(key=key)
+    fake.assert_attempts("upload-url", 2)
+    fake.assert_attempts("upload-url", 1, filename="b c.pdf")
+    fake.assert_attempts("put", 3)
+    fake.assert_attempts("put", 2, filename="b c.pdf")
+    fake.assert_attempts("event", 2, idempotency_key="a")
 
 
 @pytest.mark.parametrize(
-    ("payload", "difference"),
+    ("arguments", "options", "message"),
     [
-        ({"b": 1}, "b is missing; 1 was wanted"),
-        ({"a": {"x": [1, 3]}}, "a.x[1] is 2; 3 was wanted"),
-        ({"a": {"x": [1]}}, "a.x has 2 items; 1 were wanted"),
-        ({"a": {"x": 1}}, "a.x is [1, 2]; 1 was wanted"),
-        ({"t": 1}, "t is True; 1 was wanted"),
-        ({"one": True}, "one is 1; True was wanted"),
-        ({"a": {"y": {}}}, "a.y is missing; {} was wanted"),
+        (("get", 1), {}, "attempts are those of upload-url, put, event, not of 'get'"),
+        (("put", 1), {"idempotency_key": "a"}, "put has no idempotency key"),
+        (("event", 1), {"filename": "a.pdf"}, "event has no file name"),
     ],
 )
-def test_the_first_difference_of_a_payload_is_told(caller, payload, difference):
-    """The message names the payload path that differs, and both values."""
-    caller.event({"a": {"x": [1, 2]}, "t": True, "one": 1})
-    message = message_of(caller.fake.assert_event, "invoice.created", payload=payload)
-    assert message.splitlines()[1].endswith(f": {difference}")
+def test_attempts_that_nothing_can_have_are_an_error(fake, arguments, options, message):
+    """What would never match is a slip of the test."""
+    with pytest.raises(ValueError, match=message):
+        fake.assert_attempts(*arguments, **options)
+
+
+def test_nothing_sent_is_nothing_at_all(caller, fake):
+    """Any request counts, refused ones too."""
+    fake.assert_nothing_sent()
+    caller.post("/nowhere", b"")
+    assert_golden("nothing_sent", message_of(fake.assert_nothing_sent))
+
+
+def test_a_header_was_never_sent(caller, fake):
+    """In any case of its name, to one origin or to both; what it holds is not repeated."""
+    caller.put(caller.url(), extra=[("cookie", "a=b")])
+    fake.assert_never_sent(header="X-Other")
+    fake.assert_never_sent(header="Authorization", to="storage")
+    fake.assert_never_sent(header="Cookie", to="api")
+    message = message_of(fake.assert_never_sent, header="Cookie", to="storage")
+    assert "a=b" not in message
+    assert_golden("never_sent", message)
+
+
+# What is said: the first place that differs, as a JSON pointer.
 
 
 @pytest.mark.parametrize(
-    ("files", "difference"),
+    ("payload", "pointer", "wanted", "found"),
     [
-        ({"g": "a.pdf"}, "there is no file at g; files stand at: f"),
-        ({"f": "b.pdf"}, "the file at f is called 'a.pdf'; 'b.pdf' was wanted"),
-        ({"f": b"tada!"}, "the file at f has 4 other bytes than the 5 that were wanted"),
+        ({"b": 1}, "/b", "1", "nothing"),
+        ({"a": {"x": [1, 3]}}, "/a/x/1", "3", "2"),
+        ({"a": {"x": [1]}}, "/a/x/1", "nothing", "2"),
+        ({"a": {"x": [1, 2, 3]}}, "/a/x/2", "3", "nothing"),
+        ({"a": {"x": 1}}, "/a/x", "1", "[1, 2]"),
+        ({"a": {"y": {}}}, "/a/y", "{}", "nothing"),
+        ({"t": 1}, "/t", "1", "True"),
+        ({"one": True}, "/one", "True", "1"),
+        ({"missing": "nothing"}, "/missing", "'nothing'", "nothing"),
+        ({"a/b": {"~": 2}}, "/a~1b/~0", "2", "1"),
     ],
 )
-def test_the_first_difference_of_the_files_is_told(caller, files, difference):
-    """The message names the payload path, and what stands there."""
+def test_the_first_difference_of_a_payload_is_told(caller, fake, payload, pointer, wanted, found):
+    """The message holds the pointer to what differs (RFC 6901), and both values."""
+    caller.event({"a": {"x": [1, 2]}, "t": True, "one": 1, "a/b": {"~": 1}})
+    lines = message_of(fake.assert_event, "invoice.created", payload=payload).splitlines()
+    assert [line.strip() for line in lines[4:7]] == [
+        f"payload differs at {pointer}",
+        f"wanted  {wanted}",
+        f"found   {found}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "lines"),
+    [
+        ({"g": "a.pdf"}, ["file at g differs", "wanted  'a.pdf'", "found   nothing; files stand at f"]),
+        ({"g": b"x"}, ["file at g differs", "wanted  a file", "found   nothing; files stand at f"]),
+        ({"f": "b.pdf"}, ["name of the file at f differs", "wanted  'b.pdf'", "found   'a.pdf'"]),
+        (
+            {"f": b"dates"},
+            ["content of the file at f differs from byte 3 on", "wanted  5 bytes, b'es'", "found   4 bytes, b'a'"],
+        ),
+        (
+            {"f": b"data and more"},
+            [
+                "content of the file at f differs from byte 4 on",
+                "wanted  13 bytes, b' and more'",
+                "found   4 bytes, b''",
+            ],
+        ),
+    ],
+)
+def test_the_first_difference_of_the_files_is_told(caller, fake, files, lines):
+    """The message names the payload path, and shows what stands there."""
     caller.event({"f": caller.asset()})
-    message = message_of(caller.fake.assert_event, "invoice.created", files=files)
-    assert message.splitlines()[1].endswith(f": {difference}")
+    message = message_of(fake.assert_event, "invoice.created", files=files)
+    assert [line.strip() for line in message.splitlines()[4:7]] == lines
 
 
-def test_a_failure_shows_the_nearest_requests(caller):
-    """Three requests, the likeliest first: what was sent, what came of it, and the rule behind a refusal."""
+def test_a_difference_behind_what_is_kept_of_a_file_is_told_as_such(caller, fake):
+    """Of a stored file the first bytes are kept; what comes after them is compared, and cannot be shown."""
+    url = caller.upload_url(size=5_000).json()
+    caller.put(url["uploadUrl"].removeprefix(fake.storage_url), bytes(5_000))
+    caller.event({"f": url["assetId"]})
+    message = message_of(fake.assert_event, "invoice.created", files={"f": bytes(4_999) + b"1"})
+    assert "content of the file at f differs after byte 4096\n" in message
+    assert "wanted  5,000 bytes\n" in message
+
+
+# What is said: whole messages, as someone meets them.
+
+
+def test_an_event_with_another_payload(caller, fake):
+    """Three requests, the likeliest first: what was sent, how it differs, and the rule behind a refusal."""
     caller.event({"f": caller.asset()}, key="a")
     caller.event(name="order.placed", key="b")
     caller.event({"a": "asset_0123456789"}, name="invoice.create", key="c")
-    assert message_of(caller.fake.assert_event, "invoice.created", payload={"n": 1}) == (
-        "no event 'invoice.created' was accepted with what was asked for; the last one of that name differs:\n"
-        f"  {caller.fake.events[0].id}: n is missing; 1 was wanted\n"
-        "\n"
-        "nearest requests:\n"
-        "  #3 POST api /v1/events/ic_test_4d2e x-event='invoice.created' x-idempotency-key='a' "
-        "authorization=[masked] 39 bytes -> 202\n"
-        "  #5 POST api /v1/events/ic_test_4d2e x-event='invoice.create' x-idempotency-key='c' "
-        "authorization=[masked] 25 bytes -> 422 ASSET_NOT_FOUND (rule event.asset-unknown: A string in the payload "
-        "that is an asset id (`asset_` and 8 or more letters or digits) names an asset of this integration.)\n"
-        "  #4 POST api /v1/events/ic_test_4d2e x-event='order.placed' x-idempotency-key='b' "
-        "authorization=[masked] 2 bytes -> 202\n"
-        "  and 2 more"
+    assert_golden("event_payload", message_of(fake.assert_event, "invoice.created", payload={"n": 1}))
+
+
+def test_an_event_with_other_files(caller, fake):
+    """The file is told by its payload path."""
+    caller.event({"order": {"receipt": caller.asset()}})
+    message = message_of(fake.assert_event, "invoice.created", files={"order.receipt": "receipt.pdf"})
+    assert_golden("event_files", message)
+
+
+def test_an_event_that_was_refused(caller, fake):
+    """What was sent as wanted and refused is nearest, with the rule that it broke."""
+    caller.event({"n": 2}, key="a")
+    caller.event({"n": 1}, key="a")
+    assert_golden("event_refused", message_of(fake.assert_event, "invoice.created", payload={"n": 1}))
+
+
+def test_an_event_under_another_key(caller, fake):
+    """The header is named; a body that is no JSON is no payload."""
+    caller.event({"n": 1}, key="order-1")
+    caller.event(body=b"no", key="order-2")
+    message = message_of(
+        fake.assert_event, "invoice.created", payload={"n": 1}, files={"f": "a.pdf"}, idempotency_key="order-2"
     )
+    assert_golden("event_key", message)
 
 
-def test_of_two_equally_near_requests_the_later_is_shown_first(caller):
-    """What was sent last is what the test is about."""
-    for key in ("a", "b"):
-        caller.event(key=key)
-    message = message_of(caller.fake.assert_event, "invoice.created", payload={"n": 1})
-    assert message.index("'b'") < message.index("'a'")
+def test_an_event_that_was_accepted_twice(caller, fake):
+    """The number of events is told, and each of them."""
+    caller.event(key="a")
+    caller.event(key="b")
+    assert_golden("event_times", message_of(fake.assert_event, "invoice.created", payload={}, times=1))
 
 
-def test_a_failure_without_any_request_says_so(caller):
+def test_an_event_of_which_there_is_no_trace(fake):
     """The likeliest mistake is a client that never called."""
-    assert message_of(caller.fake.assert_event, "a") == "no event 'a' was accepted\n\nno request arrived"
+    assert_golden("event_no_request", message_of(fake.assert_event, "invoice.created"))
 
 
-def test_nothing_sent_is_nothing_at_all(caller):
-    """Any request counts, refused ones too."""
-    caller.fake.assert_nothing_sent()
-    caller.post("/nowhere", b"")
-    message = message_of(caller.fake.assert_nothing_sent)
-    assert message.startswith(
-        "nothing was to be sent, and 1 request arrived\n\nnearest requests:\n  #1 POST api /nowhere"
-    )
+def test_a_value_that_is_very_long_is_cut(caller, fake):
+    """A message stays one that can be read."""
+    caller.event({"text": "a" * 5_000 + "b" * 1_000})
+    message = message_of(fake.assert_event, "invoice.created", payload={"text": "a" * 5_000 + "c" * 1_000})
+    assert_golden("event_long_value", message)
 
 
-def test_a_header_was_never_sent(caller):
-    """In any case of its name, to one origin or to both."""
-    caller.put(caller.url(), extra=[("cookie", "a=b")])
-    caller.fake.assert_never_sent(header="X-Other")
-    caller.fake.assert_never_sent(header="Authorization", to="storage")
-    caller.fake.assert_never_sent(header="Cookie", to="api")
-    message = message_of(caller.fake.assert_never_sent, header="Cookie", to="storage")
-    assert message.startswith("Cookie was never to be sent to storage, and 1 request carried it\n")
-    assert "a=b" not in message
-    assert "2 requests" not in message
-    assert "1 request carried" in message_of(caller.fake.assert_never_sent, header="authorization")
+def test_more_attempts_than_wanted(caller, fake):
+    """Each attempt is told with what became of it."""
+    fake.faults.arm("put", faults.Status(503, "SlowDown"))
+    url = caller.url()
+    for _ in range(2):
+        caller.put(url)
+    assert_golden("attempts", message_of(fake.assert_attempts, "put", 1, filename="a.pdf"))
+
+
+def test_fewer_attempts_than_wanted(caller, fake):
+    """What does not count shows why: another key, another operation."""
+    caller.asset()
+    caller.event(key="a")
+    caller.event(key="b")
+    assert_golden("attempts_key", message_of(fake.assert_attempts, "event", 2, idempotency_key="b"))
+
+
+def test_no_message_holds_a_secret(caller, fake):
+    """Neither the credentials, nor a query, nor a header that was never to be sent."""
+    url = caller.url()
+    caller.put(url)
+    caller.event({"secret": fake.api_secret}, extra=[("cookie", "session=1234567")])
+    messages = [
+        message_of(fake.assert_event, "invoice.created", payload={"secret": "x"}),
+        message_of(fake.assert_attempts, "put", 3),
+        message_of(fake.assert_nothing_sent),
+        message_of(fake.assert_never_sent, header="authorization"),
+        message_of(fake.assert_never_sent, header="cookie"),
+    ]
+    secrets = (fake.api_secret, caller.authorization.partition(" ")[2], url.partition("?")[2], "session=1234567")
+    assert [secret for secret in secrets for message in messages if secret in message] == []
