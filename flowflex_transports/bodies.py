@@ -5,8 +5,9 @@ closed. A stream that can be read only once is kept in a temporary file, so that
 send, find its bytes again. Memory does not grow with the size of a file.
 
 Two bounds to that. What changes in memory, such as a `bytearray` or `BytesIO`, is noticed by its size alone; a file on
-disk, also one behind a file object, by its time stamp too. And a `read` of a file object that blocks, as on a dead
-network mount, is waited for: no deadline, cancellation or Ctrl-C is sure to end it.
+disk, also one behind a file object, by its time stamp too. And one `read` of a file object that blocks, as on a dead
+network mount, cannot be ended from outside: a synchronous caller waits for it, whatever the deadline; an asynchronous
+driver leaves it to its thread.
 
 Everything here may be called from any thread, and blocks: an asynchronous driver calls it in worker threads.
 """
@@ -22,7 +23,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
-from flowflex_core import FileRef, FlowFlexUploadError
+from flowflex_core import FileRef, FlowFlexUploadError, FlowFlexUploadTimeoutError
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_transports.process import PerProcess
 from flowflex_transports.protocols import Source
@@ -33,8 +34,24 @@ CHUNK_BYTES = 65_536
 _SPOOLED_IN_MEMORY = 1_048_576
 
 
+# Asked between the reads that measuring takes: whether anybody still waits for it.
+GoOn = Callable[[], bool]
+
+
+def always() -> bool:
+    """Go on for as long as it takes."""
+    return True
+
+
 class SourceError(Exception):
     """A file cannot be read, or is no longer what was measured; says so in words for people."""
+
+
+class _TooLateError(SourceError):
+    """A file was not measured for as long as anybody waited."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was not measured before the deadline")
 
 
 class Sources:
@@ -51,6 +68,7 @@ class Sources:
         *,
         max_file_bytes: int,
         expected: Mapping[FileRef, int | None] | None = None,
+        go_on: GoOn = always,
     ) -> "Sources":
         """Find out the size of every file, reading none but one-shot streams.
 
@@ -58,20 +76,23 @@ class Sources:
             files: Each file with its payload path, or with `""` where it has none.
             max_file_bytes: A larger file is an error.
             expected: Sizes known from an earlier run; another size is an error.
+            go_on: Asked before each file, and between the reads of a one-shot stream, whether to.
 
         Raises:
             FlowFlexUploadError: The first file that cannot be sent, named by its payload path; `.failures` has all.
+            FlowFlexUploadTimeoutError: The same, where it was not measured because `go_on` said no.
         """
         measured: dict[FileRef, _Measured] = {}
         failures: dict[str, FlowFlexUploadError] = {}
         for ref, path in files.items():
             try:
-                measured[ref] = _measured(ref, max_file_bytes, (expected or {}).get(ref))
+                measured[ref] = _measured(ref, max_file_bytes, (expected or {}).get(ref), go_on)
             except SourceError as error:
-                failures[path] = FlowFlexUploadError(f"{path}: {error}" if path else str(error))
+                kind = FlowFlexUploadTimeoutError if isinstance(error, _TooLateError) else FlowFlexUploadError
+                failures[path] = kind(f"{path}: {error}" if path else str(error))
         if failures:
             first, *others = failures.values()
-            summary = FlowFlexUploadError(first.message + (f" (and {len(others)} more)" if others else ""))
+            summary = type(first)(first.message + (f" (and {len(others)} more)" if others else ""))
             summary.failures = {path: error for path, error in failures.items() if path}
             raise summary
         return cls(measured, max_file_bytes)
@@ -88,7 +109,7 @@ class Sources:
         A file that was stored when the send was resumed is measured only here, where it has to be stored anew.
         """
         if ref not in self._measured:
-            self._measured[ref] = _measured(ref, self._max_file_bytes, None)
+            self._measured[ref] = _measured(ref, self._max_file_bytes, None, always)
         with self._measured[ref].open() as source:
             yield source
 
@@ -138,15 +159,17 @@ class _Opened:
             raise SourceError(f"{self.name} changed while it was sent")
 
 
-def _measured(ref: FileRef, limit: int, expected: int | None) -> _Measured:
+def _measured(ref: FileRef, limit: int, expected: int | None, go_on: GoOn) -> _Measured:
     source, name = ref.source, _name(ref.source)
+    if not go_on():
+        raise _TooLateError(name)
     found: _Measured
     if isinstance(source, str | os.PathLike):
         found = _Path.measure(source, name)
     elif isinstance(source, bytes | bytearray | memoryview):
         found = _Bytes.measure(source, name)
     elif callable(getattr(source, "read", None)):
-        found = _Handle.measure(ref, name, limit)
+        found = _Handle.measure(ref, name, limit, go_on)
     else:
         raise SourceError(f"a file is given as a path, bytes or a binary file object, not {type(source).__name__}")
     if found.length > limit:
@@ -266,13 +289,15 @@ class _Shared:
         self.spool: IO[bytes] | None = None
         self.ended = False
 
-    def keep(self, handle: Any, name: str, limit: int) -> IO[bytes]:
+    def keep(self, handle: Any, name: str, limit: int, go_on: GoOn) -> IO[bytes]:
         """Read a one-shot stream into a temporary file, up to one byte over the limit, and return that."""
         if self.spool is None:
             self.spool = tempfile.SpooledTemporaryFile(max_size=_SPOOLED_IN_MEMORY)  # noqa: SIM115 - lives on
             weakref.finalize(self, self.spool.close)
         length = self.spool.seek(0, os.SEEK_END)
         while not self.ended and length <= limit:
+            if not go_on():
+                raise _TooLateError(name)  # what was read stays, for another send
             chunk = _read(handle, name, min(CHUNK_BYTES, limit + 1 - length))
             self.ended = not chunk
             self.spool.write(chunk)
@@ -308,12 +333,12 @@ class _Handle:
     shared: _Shared
 
     @classmethod
-    def measure(cls, ref: FileRef, name: str, limit: int) -> "_Handle":
+    def measure(cls, ref: FileRef, name: str, limit: int, go_on: GoOn) -> "_Handle":
         handle, shared = ref.source, _shared_by_handle.get().of(ref)
         with shared.turn, _trouble_named(name):
             if isinstance(handle.read(0), str):
                 raise SourceError(f"{name} is open in text mode: open it with mode 'rb'")
-            readable = handle if _can_seek(handle) else shared.keep(handle, name, limit)
+            readable = handle if _can_seek(handle) else shared.keep(handle, name, limit, go_on)
             start = 0 if readable is shared.spool else readable.tell()
             readable.seek(0, os.SEEK_END)
             end = readable.tell()  # what seek returns, not every file object can be asked

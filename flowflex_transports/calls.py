@@ -4,11 +4,12 @@ The loops differ in how they wait and in nothing else; all that they would other
 """
 
 import logging
+import math
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 from flowflex_core import (
@@ -27,7 +28,7 @@ from flowflex_core import (
     files_in,
 )
 from flowflex_core.checks import header_value
-from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.bodies import GoOn, SourceError, Sources, always
 from flowflex_transports.protocols import Source
 
 log = logging.getLogger("flowflex")
@@ -79,16 +80,48 @@ class Clock:
         return self._start + self._steady()
 
 
+# So much before the deadline an attempt ends by itself: it alone knows whether anything was sent.
+_MARGIN_SECONDS = 0.01
+
+
+class Deadline:
+    """When a call must have ended: so many seconds after this was made, however long its files take to measure.
+
+    Attributes:
+        clock: The time that the operation is told.
+        begun: When the call began.
+    """
+
+    def __init__(self, clock: Clock, seconds: float | None) -> None:
+        self.clock = clock
+        self.begun = clock.now()
+        self._end = math.inf if seconds is None else self.begun + seconds
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left."""
+        return self._end - self.clock.now()
+
+    def cut(self, request: Request) -> Request | Failure:
+        """Bound a request that is about to be performed by what is left; where nothing is, it has failed unsent."""
+        left = self.left
+        if left <= 0:
+            return Failure(request.id, "timeout", "the deadline passed before it was begun", False)
+        total = min(request.total, left - min(_MARGIN_SECONDS, left / 10))
+        return request if total == request.total else replace(request, timeout=min(request.timeout, total), total=total)
+
+
 def new_key() -> str:
     """Make an idempotency key for a send that was given none."""
     return str(uuid.uuid4())
 
 
-# Preparation: everything is checked and measured before anything is sent. These block where files are measured.
+# Preparation: everything is checked and measured before anything is sent. These block where files are measured; to do
+# so they `go_on` for as long as that says.
 
 
 def prepare_send(
-    settings: Settings, event: str, payload: object, idempotency_key: str | None
+    settings: Settings, event: str, payload: object, idempotency_key: str | None, go_on: GoOn = always
 ) -> tuple[SendEvent, Sources]:
     """Check an event and measure its files.
 
@@ -98,11 +131,11 @@ def prepare_send(
     key = new_key() if idempotency_key is None else header_value(idempotency_key, "idempotency_key")
     header_value(event, "event")
     encoded = encode_payload(payload, settings.default)
-    sources = Sources.measure(files_in(encoded), max_file_bytes=settings.max_file_bytes)
+    sources = Sources.measure(files_in(encoded), max_file_bytes=settings.max_file_bytes, go_on=go_on)
     return SendEvent.start(settings, event, encoded, idempotency_key=key, sizes=sources.sizes), sources
 
 
-def prepare_resume(settings: Settings, snapshot: str) -> tuple[SendEvent, Sources]:
+def prepare_resume(settings: Settings, snapshot: str, go_on: GoOn = always) -> tuple[SendEvent, Sources]:
     """Read a snapshot, and measure the files that are still to be uploaded.
 
     Raises:
@@ -111,10 +144,11 @@ def prepare_resume(settings: Settings, snapshot: str) -> tuple[SendEvent, Source
     operation = SendEvent.resume(snapshot, settings)
     files = operation.files
     first_paths = {ref: operation.paths(ref)[0] for ref in files}
-    return operation, Sources.measure(first_paths, max_file_bytes=settings.max_file_bytes, expected=files)
+    sources = Sources.measure(first_paths, max_file_bytes=settings.max_file_bytes, expected=files, go_on=go_on)
+    return operation, sources
 
 
-def prepare_upload(settings: Settings, ref: FileRef) -> tuple[UploadFile, Sources]:
+def prepare_upload(settings: Settings, ref: FileRef, go_on: GoOn = always) -> tuple[UploadFile, Sources]:
     """Check and measure one file.
 
     Raises:
@@ -122,7 +156,7 @@ def prepare_upload(settings: Settings, ref: FileRef) -> tuple[UploadFile, Source
     """
     if not isinstance(ref, FileRef):
         raise FlowFlexConfigError(f"ref must be a FileRef, as file() returns it, not {type(ref).__name__}")
-    sources = Sources.measure({ref: ""}, max_file_bytes=settings.max_file_bytes)
+    sources = Sources.measure({ref: ""}, max_file_bytes=settings.max_file_bytes, go_on=go_on)
     return UploadFile.start(settings, ref, key=new_key(), size=sources.sizes[ref]), sources
 
 

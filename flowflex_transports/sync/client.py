@@ -7,13 +7,14 @@ from collections.abc import Generator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from flowflex_core import FileRef, FlowFlexConfigError, Operation, SendEvent, SendEventResult, Settings, UploadUrl, file
+from flowflex_core import FileRef, FlowFlexConfigError, Operation, SendEvent, SendEventResult, UploadUrl, file
 from flowflex_core.checks import whole_number
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.payload import Default
 from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Clock,
+    Deadline,
     Event,
     OnProgress,
     Progress,
@@ -44,7 +45,8 @@ class FlowFlex:
         integration_code: The code in the event's URL.
         base_url: `https://host[:port][/path]`; plain http for loopback only.
         timeout_seconds: The longest silence of one request, and, a file's transfer aside, its longest duration.
-        deadline_seconds: The longest duration of a whole call, retries and waits included.
+        deadline_seconds: The longest duration of a whole call: measuring its files, retries and waits included. Two
+            things alone are waited for beyond it: name resolution, and a `read` of a file object of yours that blocks.
         max_file_bytes: A larger file is refused before anything is sent.
         max_retries: How often each request is repeated.
         max_parallel_uploads: How many files of one call are on their way at the same time, and at most how many
@@ -140,8 +142,9 @@ class FlowFlex:
         settings = self._settings.replace(
             timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
         )
-        operation, sources = prepare_send(settings, event, payload, idempotency_key)
-        self._run(settings, operation, sources, on_progress).to_end()
+        deadline = Deadline(self._clock, settings.deadline_seconds)
+        operation, sources = prepare_send(settings, event, payload, idempotency_key, lambda: deadline.left > 0)
+        self._run(deadline, operation, sources, on_progress).to_end()
         return operation.result()
 
     def resume(
@@ -163,8 +166,9 @@ class FlowFlex:
         settings = self._settings.replace(
             timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
         )
-        operation, sources = prepare_resume(settings, snapshot)
-        self._run(settings, operation, sources, on_progress).to_end()
+        deadline = Deadline(self._clock, settings.deadline_seconds)
+        operation, sources = prepare_resume(settings, snapshot, lambda: deadline.left > 0)
+        self._run(deadline, operation, sources, on_progress).to_end()
         return operation.result()
 
     def send_many(self, events: Iterable[Event], *, concurrency: int = 4) -> Generator[SendOutcome]:
@@ -177,8 +181,11 @@ class FlowFlex:
         whole_number(concurrency, "concurrency", least=1)
 
         def prepare(event: Event) -> tuple[SendEvent, Run]:
-            operation, sources = prepare_send(self._settings, event.event, event.payload, event.idempotency_key)
-            return operation, self._run(self._settings, operation, sources, None)
+            deadline = Deadline(self._clock, self._settings.deadline_seconds)
+            operation, sources = prepare_send(
+                self._settings, event.event, event.payload, event.idempotency_key, lambda: deadline.left > 0
+            )
+            return operation, self._run(deadline, operation, sources, None)
 
         return send_many(prepare, events, concurrency)
 
@@ -189,8 +196,9 @@ class FlowFlex:
             FlowFlexUploadError: The file cannot be read, or was not stored.
         """
         self._check_open()
-        operation, sources = prepare_upload(self._settings, ref)
-        self._run(self._settings, operation, sources, on_progress).to_end()
+        deadline = Deadline(self._clock, self._settings.deadline_seconds)
+        operation, sources = prepare_upload(self._settings, ref, lambda: deadline.left > 0)
+        self._run(deadline, operation, sources, on_progress).to_end()
         return operation.result()
 
     def create_upload_url(self, *, filename: str, mime: str, size: int | None = None) -> UploadUrl:
@@ -202,8 +210,9 @@ class FlowFlex:
             FlowFlexUploadError: The name, type or size is one that FlowFlex would refuse.
         """
         self._check_open()
+        deadline = Deadline(self._clock, self._settings.deadline_seconds)
         operation = prepare_upload_url(self._settings, filename=filename, mime=mime, size=size)
-        self._run(self._settings, operation, Sources({}), None).to_end()
+        self._run(deadline, operation, Sources({}), None).to_end()
         return operation.result()
 
     def close(self) -> None:
@@ -212,14 +221,13 @@ class FlowFlex:
         if self._given is None:
             self._transport.close()
 
-    def _run(self, settings: Settings, operation: Operation, sources: Sources, on_progress: OnProgress | None) -> Run:
+    def _run(self, deadline: Deadline, operation: Operation, sources: Sources, on_progress: OnProgress | None) -> Run:
         return Run(
             operation,
             sources,
             Progress(on_progress),
             transport=self._transport,
-            clock=self._clock,
-            deadline_seconds=settings.deadline_seconds,
+            deadline=deadline,
             spare=self._spare.get(),
         )
 

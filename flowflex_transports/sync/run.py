@@ -11,16 +11,15 @@ because only locks are used whose `with` is one step: those of `threading.Condit
 
 import _thread
 import contextvars
-import dataclasses
 import threading
 import time
 from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from flowflex_core import FileRef, FlowFlexError, Operation, Outcome, Request
+from flowflex_core import Failure, FileRef, FlowFlexError, Operation, Outcome, Request
 from flowflex_transports.bodies import SourceError, Sources
-from flowflex_transports.calls import Clock, Progress, WatchedSource, log_outcome, source_failure
+from flowflex_transports.calls import Deadline, Progress, WatchedSource, log_outcome, source_failure
 from flowflex_transports.protocols import Transport
 
 # How often a request is abandoned again that its transport may not have taken up yet.
@@ -35,8 +34,7 @@ class Run:
         sources: Its files.
         progress: Told what is handed over of each file.
         transport: Performs the requests.
-        clock: The time that the operation is told.
-        deadline_seconds: How long the run may take; the operation itself sees to it, but for requests that wait here.
+        deadline: When the call that this run is part of must have ended, and the time that the operation is told.
         spare: How many helper threads the client may still start.
     """
 
@@ -47,16 +45,15 @@ class Run:
         progress: Progress,
         *,
         transport: Transport,
-        clock: Clock,
-        deadline_seconds: float | None,
+        deadline: Deadline,
         spare: threading.Semaphore,
     ) -> None:
         self._operation = operation
         self._sources = sources
         self._progress = progress
         self._transport = transport
-        self._clock = clock
-        self._deadline_seconds = deadline_seconds
+        self._deadline = deadline
+        self._clock = deadline.clock
         self._spare = spare
         self._context = contextvars.copy_context()
         self._lock = threading.Lock()
@@ -67,7 +64,6 @@ class Run:
         self._helpers: list[threading.Thread] = []
         self._coming = 0
         self._due: float | None = None
-        self._end: float | None = None
         self._ended = False
         self._error: BaseException | None = None
 
@@ -79,10 +75,8 @@ class Run:
         """
         try:
             with self._lock:
-                if self._deadline_seconds is not None:
-                    self._end = self._clock.now() + self._deadline_seconds
                 if not self._ended:
-                    self._advance()
+                    self._advance(self._deadline.begun)
             self._work()
         finally:
             try:
@@ -116,17 +110,18 @@ class Run:
                 if self._ended:
                     self._changes.put(None)  # for the next to know
                     return None
-                now = self._clock.now()
-                if self._due is not None and now >= self._due:
-                    self._advance()
-                    continue
                 if self._ready:
-                    request = self._ready.popleft()
-                    if self._end is not None and request.total > self._end - now:
-                        # It waited for a worker; the deadline has not.
-                        request = dataclasses.replace(request, total=self._end - now)
+                    # It waited for a worker; the deadline has not.
+                    request = self._deadline.cut(self._ready.popleft())
+                    if isinstance(request, Failure):
+                        self._advance(self._clock.now(), request)
+                        continue
                     self._in_flight[threading.get_ident()] = request
                     return request
+                now = self._clock.now()
+                if self._due is not None and now >= self._due:
+                    self._advance(now)
+                    continue
                 patience = None if self._due is None else self._due - now
                 self._waiting += 1
             with suppress(Empty):
@@ -161,10 +156,9 @@ class Run:
         with self._lock:
             del self._in_flight[threading.get_ident()]
             if not self._ended:
-                self._advance(outcome)
+                self._advance(self._clock.now(), outcome)
 
-    def _advance(self, *outcomes: Outcome) -> None:
-        now = self._clock.now()
+    def _advance(self, now: float, *outcomes: Outcome) -> None:
         turn = self._operation.advance(now, *outcomes)
         self._due = None if turn.wait is None else now + turn.wait
         self._ready.extend(turn.requests)

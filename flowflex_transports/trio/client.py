@@ -2,6 +2,7 @@
 
 import os
 import ssl
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -12,8 +13,10 @@ import trio
 from flowflex_core import (
     FileRef,
     FlowFlexConfigError,
+    FlowFlexUploadTimeoutError,
     Operation,
     SendEventResult,
+    Settings,
     UploadUrl,
     checks,
     encode_payload,
@@ -21,8 +24,10 @@ from flowflex_core import (
 )
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.payload import Default
-from flowflex_transports.bodies import Sources
+from flowflex_transports.bodies import GoOn, Sources, always
 from flowflex_transports.calls import (
+    Clock,
+    Deadline,
     Event,
     OnProgress,
     Progress,
@@ -55,7 +60,9 @@ class AsyncFlowFlex:
         integration_code: Its code.
         base_url: `https://host[:port][/path]`; plain http for loopback only.
         timeout_seconds: The longest silence of one request, and, a file's transfer aside, its longest duration.
-        deadline_seconds: The longest duration of a whole call, retries and waits included.
+        deadline_seconds: The longest duration of a whole call: measuring its files, retries and waits included. A file
+            object whose `read` blocks in a worker thread then, or on a cancel, is left to that thread, which puts it
+            back where it stood when the `read` returns.
         max_file_bytes: A larger file is refused before anything is sent.
         max_retries: How often each request is repeated.
         max_parallel_uploads: How many files of one call are on their way at the same time.
@@ -143,12 +150,14 @@ class AsyncFlowFlex:
         settings = self._settings.replace(
             timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
         )
+        deadline = _deadline(settings)
         encoded = encode_payload(payload, settings.default)
         operation, sources = await _prepared(
-            lambda: prepare_send(settings, event, encoded, idempotency_key),
+            lambda go_on: prepare_send(settings, event, encoded, idempotency_key, go_on),
+            deadline,
             in_memory=all(is_in_memory(ref) for ref in encoded.files),
         )
-        await self._run(operation, sources, on_progress)
+        await self._run(deadline, operation, sources, on_progress)
         return operation.result()
 
     async def resume(
@@ -170,8 +179,11 @@ class AsyncFlowFlex:
         settings = self._settings.replace(
             timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
         )
-        operation, sources = await _prepared(lambda: prepare_resume(settings, snapshot), in_memory=False)
-        await self._run(operation, sources, on_progress)
+        deadline = _deadline(settings)
+        operation, sources = await _prepared(
+            lambda go_on: prepare_resume(settings, snapshot, go_on), deadline, in_memory=False
+        )
+        await self._run(deadline, operation, sources, on_progress)
         return operation.result()
 
     async def upload_file(self, ref: FileRef, *, on_progress: OnProgress | None = None) -> str:
@@ -181,10 +193,13 @@ class AsyncFlowFlex:
             FlowFlexUploadError: The file cannot be read, or was not stored.
         """
         self._check_open()
+        deadline = _deadline(self._settings)
         operation, sources = await _prepared(
-            lambda: prepare_upload(self._settings, ref), in_memory=isinstance(ref, FileRef) and is_in_memory(ref)
+            lambda go_on: prepare_upload(self._settings, ref, go_on),
+            deadline,
+            in_memory=isinstance(ref, FileRef) and is_in_memory(ref),
         )
-        await self._run(operation, sources, on_progress)
+        await self._run(deadline, operation, sources, on_progress)
         return operation.result()
 
     async def create_upload_url(self, *, filename: str, mime: str, size: int | None = None) -> UploadUrl:
@@ -197,7 +212,7 @@ class AsyncFlowFlex:
         """
         self._check_open()
         operation = prepare_upload_url(self._settings, filename=filename, mime=mime, size=size)
-        await self._run(operation, Sources({}), None)
+        await self._run(_deadline(self._settings), operation, Sources({}), None)
         return operation.result()
 
     def send_many(
@@ -238,17 +253,33 @@ class AsyncFlowFlex:
     def __repr__(self) -> str:
         return f"AsyncFlowFlex({self._settings.base_url!r}, integration_code={self._settings.integration_code!r})"
 
-    async def _run(self, operation: Operation, sources: Sources, on_progress: OnProgress | None) -> None:
-        await Run(operation, sources, Progress(on_progress), self._transport).to_end()
+    async def _run(
+        self, deadline: Deadline, operation: Operation, sources: Sources, on_progress: OnProgress | None
+    ) -> None:
+        await Run(operation, sources, Progress(on_progress), self._transport, deadline).to_end()
 
     def _check_open(self) -> None:
         if self._closed:
             raise FlowFlexConfigError("the client is closed: make a new one")
 
 
-async def _prepared(prepare: Callable[[], T], *, in_memory: bool) -> T:
+def _deadline(settings: Settings) -> Deadline:
+    # By the loop's own time, which may be virtual.
+    return Deadline(Clock(trio.current_time), settings.deadline_seconds)
+
+
+async def _prepared(prepare: Callable[[GoOn], T], deadline: Deadline, *, in_memory: bool) -> T:
     """Prepare an operation, in a worker thread where files are to be measured.
 
-    To measure a one-shot stream reads it, perhaps for ever: a cancel does not wait for that thread.
+    To measure a one-shot stream reads it, perhaps for ever: neither the deadline nor a cancel waits for that thread,
+    which ends with the `read` that it is in.
     """
-    return prepare() if in_memory else await trio.to_thread.run_sync(prepare, abandon_on_cancel=True)
+    if in_memory:
+        return prepare(always)
+    given_up = threading.Event()
+    try:
+        with trio.move_on_after(deadline.left):
+            return await trio.to_thread.run_sync(prepare, lambda: not given_up.is_set(), abandon_on_cancel=True)
+    finally:
+        given_up.set()
+    raise FlowFlexUploadTimeoutError("the files were not measured before the deadline; nothing was sent")

@@ -4,9 +4,9 @@ import math
 
 import trio
 
-from flowflex_core import Operation, Outcome, Request
+from flowflex_core import Failure, Operation, Outcome, Request
 from flowflex_transports.bodies import SourceError, Sources
-from flowflex_transports.calls import Clock, Progress, log_outcome, source_failure
+from flowflex_transports.calls import Deadline, Progress, log_outcome, source_failure
 from flowflex_transports.protocols import AsyncTransport
 from flowflex_transports.trio.causes import single_cause
 from flowflex_transports.trio.source import WatchedFile, opened
@@ -20,15 +20,23 @@ class Run:
         sources: Its files.
         progress: Told what is handed over of each file.
         transport: Performs the requests.
+        deadline: When the call that this run is part of must have ended, and the time that the operation is told.
     """
 
-    def __init__(self, operation: Operation, sources: Sources, progress: Progress, transport: AsyncTransport) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        sources: Sources,
+        progress: Progress,
+        transport: AsyncTransport,
+        deadline: Deadline,
+    ) -> None:
         self._operation = operation
         self._sources = sources
         self._progress = progress
         self._transport = transport
-        # The loop's own time, which may be virtual.
-        self._clock = Clock(trio.current_time)
+        self._deadline = deadline
+        self._clock = deadline.clock
         self._timer = trio.CancelScope()
         self._nursery: trio.Nursery
 
@@ -39,25 +47,36 @@ class Run:
         """
         with single_cause():
             async with trio.open_nursery() as self._nursery:
+                now = self._deadline.begun
                 while True:
                     with trio.CancelScope() as self._timer:
-                        self._advance()
+                        self._advance(now)
                         await trio.sleep_forever()
+                    now = self._clock.now()
 
-    def _advance(self, *outcomes: Outcome) -> None:
-        turn = self._operation.advance(self._clock.now(), *outcomes)
+    def _advance(self, now: float, *outcomes: Outcome) -> None:
+        turn = self._operation.advance(now, *outcomes)
         if turn.done:
             self._nursery.cancel_scope.cancel()
             return
-        self._timer.deadline = math.inf if turn.wait is None else trio.current_time() + turn.wait
-        for request in turn.requests:
-            self._nursery.start_soon(self._attempt, request)
+        late: list[Outcome] = []
+        for request in map(self._deadline.cut, turn.requests):
+            if isinstance(request, Failure):
+                late.append(request)
+            else:
+                self._nursery.start_soon(self._attempt, request)
+        if late:
+            self._advance(self._clock.now(), *late)
+        elif turn.wait is None:
+            self._timer.deadline = math.inf
+        else:
+            self._timer.deadline = trio.current_time() + turn.wait - (self._clock.now() - now)
 
     async def _attempt(self, request: Request) -> None:
         start = trio.current_time()
         outcome = await self._perform(request)
         log_outcome(request, outcome, trio.current_time() - start)
-        self._advance(outcome)
+        self._advance(self._clock.now(), outcome)
 
     async def _perform(self, request: Request) -> Outcome:
         if isinstance(request.body, bytes):

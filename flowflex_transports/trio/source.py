@@ -1,19 +1,25 @@
 """Brings a file to a transport without blocking the loop: it is opened and read in worker threads, in large chunks.
 
+A cancel does not wait for a thread whose `read` blocks. That thread ends with its `read`, and then puts a file object
+back where it stood; until then, nobody else reads that file object through this library.
+
 Bytes are sliced where they are; a thread would only cost time.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from itertools import islice
-from typing import Self
+from typing import Self, TypeVar
 
 import trio
 
 from flowflex_core import FileRef
-from flowflex_transports.bodies import CHUNK_BYTES, Sources
+from flowflex_transports.bodies import CHUNK_BYTES, SourceError, Sources
 from flowflex_transports.calls import Progress, Watched
 from flowflex_transports.protocols import Source
+
+T = TypeVar("T")
 
 # A hop to a thread and back costs as much as reading some 100 kB; larger chunks would be felt in memory.
 _CHUNKS_AT_ONCE = max(1, 131_072 // CHUNK_BYTES)
@@ -27,22 +33,64 @@ def is_in_memory(ref: FileRef) -> bool:
 @asynccontextmanager
 async def opened(sources: Sources, ref: FileRef, progress: Progress) -> AsyncGenerator["WatchedFile"]:
     """Open a file for one attempt; entering, and reading its chunks, may raise `SourceError`."""
-    manager = sources.open(ref)
-    in_memory = is_in_memory(ref)
-    source = manager.__enter__() if in_memory else await trio.to_thread.run_sync(manager.__enter__)
+    file = _File(sources.open(ref), in_memory=is_in_memory(ref))
     try:
-        yield WatchedFile(progress, ref, source, in_memory=in_memory)
+        yield WatchedFile(progress, ref, await file.open(), file)
     finally:
-        # To close a file that was only read waits for nothing, and so a cancel cannot prevent it.
-        manager.__exit__(None, None, None)
+        file.leave()
+
+
+class _File:
+    """A file that is used in worker threads, which a cancel does not wait for; whoever uses it last closes it."""
+
+    def __init__(self, manager: AbstractContextManager[Source], *, in_memory: bool) -> None:
+        self._manager = manager
+        self._in_memory = in_memory
+        self._lock = threading.Lock()
+        self._users = 1  # the attempt; and the thread, if one is at work
+        self._is_open = False
+
+    async def open(self) -> Source:
+        return await self._do(self._enter)
+
+    async def read(self, chunks: Iterator[bytes]) -> bytes:
+        return await self._do(lambda: b"".join(islice(chunks, _CHUNKS_AT_ONCE)))
+
+    def leave(self) -> None:
+        with self._lock:
+            self._users -= 1
+            to_close = self._is_open and not self._users
+        if to_close:
+            # Waits for nothing, since the file was only read; so a cancel cannot prevent it.
+            self._manager.__exit__(None, None, None)
+
+    async def _do(self, work: Callable[[], T]) -> T:
+        if self._in_memory:
+            return work()
+        return await trio.to_thread.run_sync(self._use, work, abandon_on_cancel=True)
+
+    def _use(self, work: Callable[[], T]) -> T:
+        with self._lock:
+            if not self._users:
+                raise SourceError("the cancel came before the thread")  # nobody is told
+            self._users += 1
+        try:
+            return work()
+        finally:
+            self.leave()
+
+    def _enter(self) -> Source:
+        source = self._manager.__enter__()
+        self._is_open = True
+        return source
 
 
 class WatchedFile(Watched):
     """An `AsyncSource` that counts: a chunk is handed over once the transport asks for the next."""
 
-    def __init__(self, progress: Progress, ref: FileRef, source: Source, *, in_memory: bool) -> None:
+    def __init__(self, progress: Progress, ref: FileRef, source: Source, file: _File) -> None:
         super().__init__(progress, ref, source)
-        self._in_memory = in_memory
+        self._file = file
         self._chunks = source.chunks()
         self._sent = 0
 
@@ -74,7 +122,4 @@ class WatchedFile(Watched):
         self._tell(self._sent)
         if 0 < self._sent == self.length:
             return b""
-        return self._read() if self._in_memory else await trio.to_thread.run_sync(self._read)
-
-    def _read(self) -> bytes:
-        return b"".join(islice(self._chunks, _CHUNKS_AT_ONCE))
+        return await self._file.read(self._chunks)

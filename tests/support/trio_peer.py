@@ -82,6 +82,12 @@ def content_length(head: bytes) -> int:
 Script = Callable[[Talk], Awaitable[None]]
 
 
+async def until_no_thread_is_busy() -> None:
+    """Wait for the worker threads of this run, those that a cancel left behind too."""
+    while trio.to_thread.current_default_thread_limiter().borrowed_tokens:
+        await trio.lowlevel.checkpoint()
+
+
 class Peer:
     """A listening peer: where it is, and who has connected."""
 

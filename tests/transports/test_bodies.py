@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flowflex_core import FlowFlexUploadError, file
+from flowflex_core import FlowFlexUploadError, FlowFlexUploadTimeoutError, file
 from flowflex_transports.bodies import CHUNK_BYTES, SourceError, Sources
 
 CONTENT = bytes(range(256)) * 1000  # almost four chunks
@@ -278,6 +278,28 @@ def test_an_endless_stream_is_refused_after_the_limit():
         with pytest.raises(FlowFlexUploadError, match=r"^invoice: .* limit of 100000 bytes"):
             measured(endless, limit=100_000)
         assert endless.given == 100_001
+
+
+def test_a_stream_that_nobody_waits_for_any_more_is_read_no_further():
+    """It is asked between two reads; what was read stays, and the next send goes on from there."""
+    endless = OneShot(io.BytesIO(CONTENT * 100))
+    ref = file(endless, filename="x.pdf")
+    asked = iter([True] * 3 + [False])
+    with pytest.raises(FlowFlexUploadTimeoutError, match=r"^invoice: .* was not measured before the deadline"):
+        Sources.measure({ref: "invoice"}, max_file_bytes=10**9, go_on=lambda: next(asked))
+    assert endless.given == 2 * CHUNK_BYTES
+    assert read(Sources.measure({ref: "invoice"}, max_file_bytes=10**9), ref) == CONTENT * 100
+
+
+def test_no_further_file_is_measured_when_nobody_waits_any_more(tmp_path):
+    """Each may take its time, as on a slow mount."""
+    first, second = tmp_path / "first.pdf", tmp_path / "second.pdf"
+    first.write_bytes(b"x")
+    second.write_bytes(b"x")
+    asked = iter([True, False])
+    with pytest.raises(FlowFlexUploadTimeoutError) as caught:
+        Sources.measure({file(first): "a", file(second): "b"}, max_file_bytes=10, go_on=lambda: next(asked))
+    assert [*caught.value.failures] == ["b"]
 
 
 class OneShot(io.RawIOBase):

@@ -21,10 +21,12 @@ from flowflex_core import (
     FlowFlexError,
     FlowFlexOutcomeUnknownError,
     FlowFlexUploadError,
+    FlowFlexUploadTimeoutError,
     Response,
 )
 from flowflex_testing.faults import Status
-from flowflex_transports import FlowFlex, SendEventResult, file
+from flowflex_transports import Event, FlowFlex, SendEventResult, file
+from flowflex_transports.calls import Clock
 from tests.support.scripted import OK, ScriptedServer, Wire, answering
 from tests.support.transports import BASE, Scripted, flowflex_threads
 
@@ -37,6 +39,28 @@ def client(fake):
 
 
 # Sending
+
+
+def test_a_stream_is_measured_for_no_longer_than_the_deadline(fake, monkeypatch):
+    """A one-shot stream that goes on and on is left when the time is over, and nothing is sent."""
+    seconds = [0.0]
+
+    class Dripping:
+        def read(self, size):
+            seconds[0] += 0.4 if size else 0.0
+            return b"x"[:size]
+
+    monkeypatch.setattr("flowflex_transports.sync.client.Clock", lambda: Clock(lambda: seconds[0]))
+    with FlowFlex(**fake.client_options, deadline_seconds=1.0) as client:
+        ref = file(Dripping(), filename="d.txt")
+        calls = [lambda: client.send_event("e", payload={"f": ref}), lambda: client.upload_file(ref)]
+        for number, call in enumerate(calls, 1):
+            with pytest.raises(FlowFlexUploadTimeoutError, match="was not measured before the deadline"):
+                call()
+            assert seconds[0] == pytest.approx(number * 1.2)
+        (outcome,) = client.send_many([Event("e", {"f": ref})])
+        assert isinstance(outcome.error, FlowFlexUploadTimeoutError)
+    fake.assert_nothing_sent()
 
 
 def test_an_event_without_files_is_sent(fake, client):

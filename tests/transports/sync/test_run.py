@@ -7,6 +7,7 @@ import pytest
 from flowflex_core import (
     Failure,
     FlowFlexError,
+    FlowFlexOutcomeUnknownError,
     FlowFlexTimeoutError,
     FlowFlexUploadError,
     Request,
@@ -17,7 +18,7 @@ from flowflex_core import (
 )
 from flowflex_testing import contract
 from flowflex_transports.bodies import Sources
-from flowflex_transports.calls import Clock, Progress
+from flowflex_transports.calls import Clock, Deadline, Progress
 from flowflex_transports.sync.run import Run
 from tests.support.transports import BASE, Abandoning, Scripted, flowflex_threads, leg
 
@@ -33,22 +34,20 @@ def send(transport, *, files=0, spare=15, on_progress=None, steady=time.monotoni
         sources,
         Progress(on_progress),
         transport=transport,
-        clock=Clock(steady),
-        deadline_seconds=settings.deadline_seconds,
+        deadline=Deadline(Clock(steady), settings.deadline_seconds),
         spare=threading.Semaphore(spare),
     )
     return run, operation
 
 
-def run_to_end(operation, sources, transport, *, on_progress=None, spare=0):
+def run_to_end(operation, sources, transport, *, on_progress=None, spare=0, deadline=None):
     """Run an operation to its end."""
     Run(
         operation,
         sources,
         Progress(on_progress),
         transport=transport,
-        clock=Clock(),
-        deadline_seconds=None,
+        deadline=deadline or Deadline(Clock(), None),
         spare=threading.Semaphore(spare),
     ).to_end()
 
@@ -330,7 +329,7 @@ def test_a_request_that_waits_for_a_worker_does_not_gain_time():
 
     run, _ = send(Scripted(meanwhile), files=3, spare=0, steady=lambda: seconds[0], deadline_seconds=5.0)
     run.to_end()
-    assert totals[:3] == pytest.approx([5.0, 4.95, 4.9], abs=1e-3)
+    assert totals[:3] == pytest.approx([4.99, 4.94, 4.89], abs=1e-3)
 
 
 def test_the_deadline_passes_while_requests_wait_for_a_worker():
@@ -346,6 +345,46 @@ def test_the_deadline_passes_while_requests_wait_for_a_worker():
     with pytest.raises(FlowFlexTimeoutError):
         operation.result()
     assert len(transport.performed) == 2
+
+
+@pytest.mark.parametrize(("sent", "kind"), [(False, FlowFlexTimeoutError), (True, FlowFlexOutcomeUnknownError)])
+def test_whether_anything_was_sent_is_known_when_the_deadline_comes(sent, kind):
+    """An attempt ends by itself a moment before, so that what it tells counts, though helpers wait for the deadline."""
+    seconds = [0.0]
+
+    def meanwhile(request):
+        if leg(request) == "event":
+            seconds[0] += request.total
+            return Failure(request.id, "timeout", "too slow", sent)
+        return None
+
+    run, operation = send(Scripted(meanwhile), files=2, steady=lambda: seconds[0], deadline_seconds=5.0)
+    run.to_end()
+    assert seconds[0] <= 5.0
+    with pytest.raises(kind):
+        operation.result()
+
+
+def test_what_the_deadline_leaves_no_time_for_was_not_sent():
+    """A deadline that is over before the first request can begin leaves no doubt, and nothing is performed."""
+    transport = Scripted()
+    run, operation = send(transport, deadline_seconds=1e-9)
+    run.to_end()
+    with pytest.raises(FlowFlexTimeoutError):
+        operation.result()
+    assert transport.performed == []
+
+
+def test_measuring_is_part_of_the_call():
+    """The deadline counts from the call: what measuring takes is missing afterwards."""
+    seconds, totals = [0.0], []
+    deadline = Deadline(Clock(lambda: seconds[0]), 5.0)
+    seconds[0] += 3.0
+    settings = Settings(**BASE, deadline_seconds=5.0)
+    operation = SendEvent.start(settings, "e", {}, idempotency_key="key")
+    transport = Scripted(lambda request: totals.append(request.total))
+    run_to_end(operation, Sources({}), transport, deadline=deadline)
+    assert totals == [pytest.approx(2.0, abs=0.02)]
 
 
 def test_a_due_timer_is_served_while_others_are_busy():
@@ -379,7 +418,7 @@ def test_what_strikes_between_two_steps_ends_the_run(in_helper):
     class Struck:
         def advance(self, now, *outcomes):
             caller = threading.current_thread() is threading.main_thread()
-            if outcomes and caller is not in_helper:
+            if any(outcome.request_id.startswith("put") for outcome in outcomes) and caller is not in_helper:
                 raise KeyboardInterrupt
             return operation.advance(now, *outcomes)
 

@@ -32,7 +32,7 @@ from flowflex_testing import AsyncMemoryTransport, FakeFlowFlex
 from flowflex_testing.faults import Delay, LoseReply, Reset, Status
 from flowflex_transports.calls import Event
 from flowflex_transports.trio.client import AsyncFlowFlex
-from tests.support.trio_peer import in_trio
+from tests.support.trio_peer import in_trio, until_no_thread_is_busy
 
 SUPPORT = Path(__file__).parents[2] / "support"
 
@@ -667,6 +667,7 @@ async def test_a_cancel_frees_the_caller_and_leaves_nothing(fake, pdf, opened):
         assert len([stream for stream in opened if stream.socket.fileno() != -1]) <= 6
     assert cancelled > 50
     assert all(stream.socket.fileno() == -1 for stream in opened)
+    await until_no_thread_is_busy()
     assert str(pdf) not in open_files()
     fake.assert_event("last")
 
