@@ -1,4 +1,5 @@
-"""The live face: two origins, the API and storage, each on a port of its own, over werkzeug's threaded server.
+"""The live face: two origins, the API and storage, each on a port of its own, over werkzeug's threaded server. The admin
+side of the fake stands beside the API where it is given, and can have a port of its own as well.
 
 One thread accepts for both; each connection has a worker. Only the descriptors and threads that the process may have
 bound them: behind a smaller bound, the idle connections of a test could keep its own next one waiting. `stop` closes
@@ -120,16 +121,48 @@ class Origin(ThreadedWSGIServer):
 
 
 class LiveServer:
-    """Both origins, and the thread that accepts their connections."""
+    """Both origins, and the thread that accepts their connections.
 
-    def __init__(self, handle: Handle, *, host: str, port: int, tls: bool | ssl.SSLContext) -> None:
+    Args:
+        handle: Answers what is for FlowFlex.
+        host: Where all ports are.
+        port: The port of the API; 0 is a free one.
+        tls: Whether to serve https, with an authority of its own, or a context to do it with.
+        storage_port: The port of storage; 0 is a free one.
+        admin: The admin side, to stand beside the API.
+        inspector_port: A further port, for the admin side alone; 0 is a free one.
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        *,
+        host: str,
+        port: int,
+        tls: bool | ssl.SSLContext,
+        storage_port: int = 0,
+        admin: Admin | None = None,
+        inspector_port: int | None = None,
+    ) -> None:
         authority = Authority(host) if tls is True else None
         context = authority.server_context if authority is not None else tls or None
         assert context is not True
         self.ca_pem = None if authority is None else authority.ca_pem
-        self._api = Origin("api", handle, host, port, context)
-        self._storage = Origin("storage", handle, host, 0, context)
+        beside_api = handle if admin is None else admin.beside(handle)
+        self._origins: list[Origin] = []
+        try:
+            self._origins.append(Origin("api", beside_api, host, port, context))
+            self._origins.append(Origin("storage", handle, host, storage_port, context))
+            if admin is not None and inspector_port is not None:
+                self._origins.append(Origin("api", admin.handle, host, inspector_port, context))
+        except OSError:
+            self._close()
+            raise
         self._wakes, self._wake = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._api.socket, selectors.EVENT_READ, self._api)
+        self._selector.register(self._storage.socket, selectors.EVENT_READ, self._storage)
+        self._selector.register(self._wakes, selectors.EVENT_READ, None)
         self._thread = threading.Thread(target=self._accept, name="fake-flowflex", daemon=True)
 
     @property
@@ -150,6 +183,7 @@ class LiveServer:
         """End everything; raises what the fake raised while it served."""
         self._wake.close()
         self._thread.join()
+        self._selector.close()
         self._wakes.close()
         self._api.stop()
         self._storage.stop()
@@ -158,15 +192,11 @@ class LiveServer:
             raise RuntimeError(f"the fake itself failed: {errors[0]!r}") from errors[0]
 
     def _accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._api.socket, selectors.EVENT_READ, self._api)
-            selector.register(self._storage.socket, selectors.EVENT_READ, self._storage)
-            selector.register(self._wakes, selectors.EVENT_READ, None)
-            while True:
-                for key, _ in selector.select():
-                    if key.data is None:
-                        return
-                    key.data.accept()
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    return
+                key.data.accept()
 
 
 def _listen(host: str, port: int) -> socket.socket:
