@@ -26,7 +26,7 @@ export function showDetail(item, empty) {
   const { files = [], payload = null } = send ?? {};
   refill(byId("item-content"), JSON.stringify([item.id, payload, files]), () => content(payload, files));
   if (changed) byId("timeline").replaceChildren();
-  showTimeline(requests);
+  showTimeline(requests, files);
   if (changed && requests.length === 1) openOnly();
   if (changed) byId("detail").scrollTop = 0;
 }

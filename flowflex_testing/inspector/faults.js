@@ -7,6 +7,7 @@ import { number, plural } from "./words.js";
 
 const sheet = byId("faults");
 const form = byId("arm");
+const TYPES = { int: "whole number", float: "number", str: "text", bytes: "text" };
 let kinds = [];
 
 export function watchFaults() {
@@ -44,9 +45,9 @@ export async function refreshFaults() {
 const option = (value) => element("option", { value }, value);
 
 function preset({ name, sentence }) {
-  const button = element("button", { type: "button" }, name.replaceAll("_", " "));
+  const button = element("button", { type: "button", "aria-label": `Arm ${name}` }, "Arm");
   button.addEventListener("click", () => change(() => api.arm({ preset: name }), "The preset is armed"));
-  return element("li", {}, button, element("span", { class: "muted" }, sentence));
+  return element("li", {}, element("div", {}, element("code", {}, name), element("p", { class: "muted" }, sentence)), button);
 }
 
 // A fault that has struck as often as it was to is over, and stays to be seen.
@@ -86,13 +87,19 @@ function showKind() {
   byId("kind-fields").replaceChildren(...fields.map(field));
 }
 
-function field({ name, type, default: initial }) {
+function field({ name, type, required, default: initial }) {
   const label = name.replaceAll("_", " ");
   if (type === "bool") {
     return element("label", { class: "check" }, element("input", { type: "checkbox", name, checked: initial === true }), label);
   }
   return element("label", {}, label,
-    element("input", { type: "text", name, placeholder: initial ?? type, autocomplete: "off", spellcheck: "false" }));
+    element("input", { type: "text", name, required, placeholder: initial ?? typeInWords(type), autocomplete: "off", spellcheck: "false" }));
+}
+
+// "float | str | None" is "number or text, optional".
+function typeInWords(type) {
+  const words = type.split(" | ").filter((word) => word !== "None").map((word) => TYPES[word] ?? word);
+  return words.join(" or ") + (type.includes("None") ? ", optional" : "");
 }
 
 // What was left empty keeps its default, or is named by the fake where it has none.

@@ -45,6 +45,7 @@ const said = ({ method, target, status, code, rule, fault, mark }) => [method, t
 
 // A state that nothing is in is no choice, unless it was chosen.
 function showStates(items) {
+  states.hidden = items.length === 0;
   const counts = new Map();
   for (const item of items) counts.set(item.state, (counts.get(item.state) ?? 0) + 1);
   const choices = [{ key: "all", label: "All", count: items.length }];

@@ -8,28 +8,29 @@ export class Journal {
   #unanswered = new Set();
   #highest = 0;
   #sends = [];
-  #revision = -1;
   #etag = null;
 
-  // Only what comes after this number can have changed.
+  // Only what comes after this number can have changed. The last request is asked for again, to see whether it is
+  // still the same.
   get after() {
     const waitedFor = [...this.#unanswered].filter((number) => number > this.#highest - PATIENCE);
-    return Math.min(this.#highest, ...waitedFor.map((number) => number - 1));
+    return Math.max(0, Math.min(this.#highest, ...waitedFor) - 1);
   }
 
   get etag() {
     return this.#etag;
   }
 
-  // Take a reply in, and return whether the journal is whole. It is not where the fake has forgotten or was started
-  // anew since the last reply: then all is to be asked for again.
+  // Take a reply in, and return whether the journal is whole. It is not where the fake has forgotten, or is another
+  // one, since the last reply: then all is to be asked for again.
   take(reply) {
-    if (reply.revision < this.#revision) return this.#forget();
+    const last = this.#requests.get(this.#highest);
+    if (last && !reply.requests.some((request) => isSame(request, last))) {
+      this.forget();
+      return false;
+    }
     for (const request of reply.requests) this.#takeRequest(request);
-    const numbers = new Set(reply.sends.flatMap((send) => send.requests));
-    for (const number of numbers) if (!this.#requests.has(number)) return this.#forget();
     this.#sends = reply.sends;
-    this.#revision = reply.revision;
     this.#etag = reply.etag;
     return true;
   }
@@ -42,17 +43,11 @@ export class Journal {
     else this.#unanswered.delete(number);
   }
 
-  #forget() {
-    this.forget();
-    return false;
-  }
-
   forget() {
     this.#requests.clear();
     this.#unanswered.clear();
     this.#highest = 0;
     this.#sends = [];
-    this.#revision = -1;
     this.#etag = null;
   }
 
@@ -77,6 +72,11 @@ export class Journal {
       requests: send.requests.map((number) => this.#requests.get(number)),
     };
   }
+}
+
+function isSame(one, other) {
+  const marks = ({ number, at, method, target, headers }) => JSON.stringify([number, at, method, target, headers]);
+  return marks(one) === marks(other);
 }
 
 function requestItem(request) {

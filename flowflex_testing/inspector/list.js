@@ -68,7 +68,7 @@ function row(item) {
     when: timeOfDay(item.at, now),
     answer: refusal ? `${refusal.status} ${refusal.code}` : answerOf(item),
     tenant: item.tenant === "default" ? null : item.tenant,
-    files: files.length,
+    files: new Set(files.map((file) => file.assetId)).size,
     retries,
     replays,
     faults,
@@ -90,20 +90,20 @@ function updateRow(li, item) {
   link.dataset.state = item.state;
   link.replaceChildren(
     element("span", { class: "mark", "data-state": item.state }, icon(item.state)),
-    element("span", { class: "title" }, item.title, " "),
+    element("span", { class: "title" }, item.title),
     element("time", { datetime: iso(item.at) }, item.when),
-    element("span", { class: "about" }, ...present([
-      element("span", { class: "state" }, STATES[item.state], " "),
-      item.answer && element("span", { class: "answer" }, item.answer, " "),
-      item.files > 0 && element("span", {}, plural(item.files, "file"), " "),
-      item.tenant && element("span", {}, item.tenant, " "),
+    element("span", { class: "second" }, element("span", { class: "about dotted" }, ...present([
+      element("span", { class: "state" }, STATES[item.state]),
+      item.answer && element("span", { class: "answer" }, item.answer),
+      item.files > 0 && element("span", {}, plural(item.files, "file")),
+      item.tenant && element("span", {}, item.tenant),
     ])),
     element("span", { class: "badges" }, ...present([
       item.retries > 0 && badge(counted(item.retries, "retry", "retries"), "warn"),
       item.replays > 0 && badge(counted(item.replays, "replay", "replays"), "info"),
       item.faults > 0 && badge(counted(item.faults, "fault", "faults"), "fault"),
-    ])),
+    ]))),
   );
 }
 
-const counted = (count, one, many) => `${number(count)} ${count === 1 ? one : many} `;
+const counted = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;

@@ -1,7 +1,7 @@
 // A payload as indented JSON, with each file in the place of its asset id.
 
 import { assetUrl } from "./api.js";
-import { badge, element, icon, present } from "./dom.js";
+import { element, icon, present } from "./dom.js";
 import { bytes, number } from "./words.js";
 
 // More characters of JSON than this are shown as plain text: a tree of them would hold the page up.
@@ -54,11 +54,11 @@ export function fileCard(file) {
       "div",
       { class: "words" },
       element("span", { class: "name" }, file.filename),
-      element("span", { class: "muted facts" }, ...present([
+      element("span", { class: "muted facts dotted" }, ...present([
+        !file.stored && element("b", { class: "bad" }, "not stored"),
         file.size !== null && element("span", { title: `${number(file.size)} bytes` }, bytes(file.size)),
         element("span", {}, file.mime),
         file.stored && file.expiresAt && element("time", { "data-expires": file.expiresAt }),
-        !file.stored && badge("not stored", "bad"),
       ])),
       element("span", { class: "muted id" }, file.assetId),
     ),

@@ -12,14 +12,13 @@ const MARKS = {
   overwrite: ["overwrite", "info", "The file was stored once more, in the place of the first"],
 };
 
-export function showTimeline(requests) {
+export function showTimeline(requests, files) {
   const first = requests[0].at;
-  const rows = requests.map((request) => ({
-    key: String(request.number),
-    signature: JSON.stringify(request) + first,
-    request,
-    after: request.at - first,
-  }));
+  const names = new Map(files.map((file) => [file.assetId, file.filename]));
+  const rows = requests.map((request) => {
+    const shown = { request, after: request.at - first, filename: names.get(request.assetId) ?? null };
+    return { key: String(request.number), signature: JSON.stringify(shown), ...shown };
+  });
   reconcile(byId("timeline"), rows, createRequest, updateRequest);
 }
 
@@ -36,12 +35,12 @@ function createRequest({ request }) {
   return element("li", { id: `timeline-${request.number}` }, details);
 }
 
-function updateRequest(li, { request, after }) {
+function updateRequest(li, { request, after, filename }) {
   const details = li.firstElementChild;
   details.request = request;
   details.filled = false;
   details.dataset.outcome = outcome(request);
-  details.firstElementChild.replaceChildren(...summaryOf(request, after));
+  details.firstElementChild.replaceChildren(...summaryOf(request, after, filename));
   fill(details);
 }
 
@@ -57,19 +56,21 @@ function outcome(request) {
   return request.reply === null || "abort" in request.reply ? "none" : "good";
 }
 
-function summaryOf(request, after) {
+function summaryOf(request, after, filename) {
   const [text, tone, title] = MARKS[request.mark] ?? [];
   return [
-    element("span", { class: "operation" }, request.operation ?? request.origin, " "),
-    element("span", { class: "target" }, element("b", {}, request.method), " ", pathOf(request), " "),
-    element("span", { class: "badges" }, ...present([
-      request.mark && badge(`${text} `, tone, title),
-      request.fault && badge("fault ", "fault", request.fault),
+    element("span", { class: "operation" }, request.operation ?? request.origin),
+    element("span", { class: "target" }, ...present([
+      filename && element("b", {}, filename), element("code", {}, request.method), " ", element("code", {}, pathOf(request)),
     ])),
-    element("time", { datetime: iso(request.at), title: moment(request.at) }, offset(after), " "),
+    element("span", { class: "badges" }, ...present([
+      request.mark && badge(text, tone, title),
+      request.fault && badge("fault", "fault", request.fault),
+    ])),
+    element("time", { datetime: iso(request.at), title: moment(request.at) }, offset(after)),
     element("span", { class: "status" }, statusWord(request)),
     ...(isRefusal(request) && request.rule
-      ? [element("span", { class: "why" }, element("code", {}, request.code), " ", request.rule.sentence)]
+      ? [element("span", { class: "why" }, element("code", {}, request.code), " Rule: ", request.rule.sentence)]
       : []),
   ];
 }
@@ -93,7 +94,7 @@ function insideOf(request) {
 // `answer` is put before the sentence where it does not stand beside the note.
 export function ruleNote(rule, tone, answer = "") {
   return element("div", { class: "note", "data-tone": tone },
-    element("p", {}, ...present([answer && element("code", {}, answer), answer && " ", rule.sentence])),
+    element("p", {}, ...present([answer && element("b", {}, answer), answer && " ", rule.sentence])),
     element("p", { class: "muted" }, ...present([
       provenanceBadge(rule.provenance), " rule ", element("code", {}, rule.id), rule.reason && ` · ${rule.reason}`,
     ])),
