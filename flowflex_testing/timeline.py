@@ -33,7 +33,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 def line(request: RecordedRequest) -> str:
     """Tell a request and its answer in a line: neither the query of its URL nor a credential is in it."""
-    what = f"{request.operation} {_subject(request)}" if request.operation else request.target.partition("?")[0]
+    what = f"{request.operation} {_subject(request)}" if request.operation else _plain(request.target.partition("?")[0])
     status = "no answer" if request.status is None else str(request.status)
     words = [status, request.code or _OUTCOMES.get(request.rule or "", "")]
     where = "" if request.operation else f"{request.origin} "
@@ -133,10 +133,14 @@ def _subject(request: RecordedRequest) -> str:
         words = [repr(request.header("x-event") or ""), "no key" if key is None else f"key {key!r}"]
     else:
         name = filename_of(request)
-        words = ["no name" if name is None else name if name.isprintable() else repr(name)]
+        words = ["no name" if name is None else _plain(name)]
     if request.operation != "upload-url":
         words.append(plural(request.received, "byte"))
     return ", ".join(words)
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else repr(text)
 
 
 def _clock_move(fakes: float, real: float) -> list[str]:
