@@ -4,6 +4,7 @@ Reading never raises and never trusts: a reply may come from FlowFlex, from a pr
 anything, and may repeat our own secrets to us.
 """
 
+import codecs
 import json
 import re
 import zlib
@@ -76,10 +77,6 @@ class UnreadableError(ValueError):
     """Says in a few words why a reply cannot be what FlowFlex would send."""
 
 
-# The one charset that servers still name besides UTF-8, under its several names; RFC 9110 has no default.
-_LATIN = re.compile(r"charset=[\"']?(?:iso-8859-1|latin-?1|windows-1252|cp1252)\b", re.IGNORECASE)
-
-
 def read_event_reply(response: Response) -> Any:
     """Return what an accepted event answers: any JSON, plain text, or `""`; raises `UnreadableError`."""
     _refuse_early(response)
@@ -88,11 +85,9 @@ def read_event_reply(response: Response) -> Any:
     media_type = _media_type(response)
     if _is_json(media_type):
         return _read_json(response)
-    body = _content(response)
-    latin = _LATIN.search(response.header("content-type") or "")
-    text = body.decode("cp1252" if latin else "utf-8", "replace")
+    text = _text(response, _content(response))
     # What begins with a tag is no plain text, whatever it says that it is.
-    if media_type in _PAGES or text.lstrip("\ufeff \t\r\n").startswith("<"):
+    if media_type in _PAGES or text.lstrip().startswith("<"):
         raise UnreadableError(_A_PAGE)
     return text
 
@@ -100,16 +95,13 @@ def read_event_reply(response: Response) -> Any:
 def read_put_reply(response: Response) -> None:
     """Accept any success of storage but a web page, which a captive portal sends; raises `UnreadableError`."""
     _refuse_early(response)
-    # Storage may answer in XML, so a tag alone makes no page.
-    if _media_type(response) in _PAGES or _PAGE.search(_content(response)[:1_024]):
-        raise UnreadableError(_A_PAGE)
+    _refuse_page(response)
 
 
 def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
     """Return the granted upload URL, or in words what is wrong with it; raises `UnreadableError` for no JSON at all."""
     _refuse_early(response)
-    if _media_type(response) in _PAGES or _PAGE.search(_content(response)[:1_024]):
-        raise UnreadableError(_A_PAGE)
+    _refuse_page(response)
     reply = _read_json(response)
     if not isinstance(reply, dict):
         return "the reply is not an object"
@@ -165,7 +157,7 @@ def read_refusal(response: Response, mask: Mask) -> Refusal:
     """Read an error reply of the API: `error` or `message`, `code` or `name`, flat or as an object."""
     body: Any = None
     # The beginning of a large or foreign body tells as much as all of it.
-    details: Any = mask.beginning(_text(response.body), MAX_TEXT_DETAILS)
+    details: Any = mask.beginning(_text(response, _body(response)), MAX_TEXT_DETAILS)
     if response.body and _is_json(_media_type(response)):
         with suppress(UnreadableError):
             body = _read_json(response)
@@ -194,7 +186,7 @@ _XML_FIELD = {name: re.compile(rf"<{name}>([^<]*)</{name}>") for name in ("Code"
 
 def read_storage_refusal(response: Response, mask: Mask) -> Refusal:
     """Read an error reply of storage to code and message alone: the rest may hold the string that was signed."""
-    text = _text(response.body)
+    text = _text(response, _body(response))
     found: dict[str, str | None] = {
         name: match[1] if (match := pattern.search(text)) else None for name, pattern in _XML_FIELD.items()
     }
@@ -238,7 +230,7 @@ def _is_json(media_type: str) -> bool:
 
 
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
-_PAGE = re.compile(rb"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+_PAGE = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _A_PAGE = "a web page, as a proxy or a captive portal sends it"
 
 
@@ -247,15 +239,47 @@ def _refuse_early(response: Response) -> None:
         raise UnreadableError("one to a request that had not been sent whole")
 
 
+def _refuse_page(response: Response) -> None:
+    # Storage may answer in XML, so a tag alone makes no page.
+    if _media_type(response) in _PAGES or _PAGE.search(_text(response, _content(response))[:1_024]):
+        raise UnreadableError(_A_PAGE)
+
+
 def _content(response: Response) -> bytes:
-    """Return the body, of bounded size; gzip that nobody asked for is undone."""
-    body = response.body
-    if body[:2] == b"\x1f\x8b":
-        with suppress(zlib.error):
-            body = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, MAX_REPLY_BYTES + 1)
+    """Return the body, of bounded size."""
+    body = _body(response)
     if len(body) > MAX_REPLY_BYTES:
         raise UnreadableError("a reply that is too large")
     return body
+
+
+def _body(response: Response) -> bytes:
+    """Return the body as it came; gzip that nobody asked for is undone, to one byte more than is taken."""
+    body = response.body
+    if body[:2] == b"\x1f\x8b":
+        with suppress(zlib.error):
+            return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, MAX_REPLY_BYTES + 1)
+    return body
+
+
+_CHARSET = re.compile(r"charset=[\"']?([\w.-]+)", re.IGNORECASE)
+# Besides UTF-8, those that servers still name, in lower case; RFC 9110 has no default.
+_CHARSETS = {
+    **dict.fromkeys(("iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252"), "cp1252"),
+    "utf-16": "utf-16",
+    "utf-16le": "utf-16-le",
+    "utf-16be": "utf-16-be",
+}
+# What a text begins with says more about its encoding than a header (WHATWG Encoding, section 6).
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def _text(response: Response, body: bytes) -> str:
+    """Decode text by the mark that it begins with, by the charset that is named, or as UTF-8."""
+    named = _CHARSET.search(response.header("content-type") or "")
+    charset = _MARKS.get(body[:2]) or _CHARSETS.get(named[1].lower() if named else "", "utf-8-sig")
+    # No text holds NUL, but UTF-16 without mark and name does, in the place of half its characters.
+    return body.decode(charset, "replace").replace("\0", "")
 
 
 def _no_constant(name: str) -> Any:
@@ -295,10 +319,6 @@ def _depth(value: Any) -> int:
         depth += 1
         level = [child for item in containers for child in (item.values() if isinstance(item, dict) else item)]
     return depth
-
-
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
 
 
 def _word(value: Any) -> str | None:

@@ -1,5 +1,6 @@
 """What goes over the wire, byte for byte, and what is made of any reply that comes back."""
 
+import codecs
 import gzip
 import json
 import re
@@ -142,7 +143,13 @@ def test_an_upload_url_is_used_byte_for_byte(url):
         (b"0", "application/json", 0),
         (b"OK", "text/plain", "OK"),
         (b"{broken", "text/plain", "{broken"),
-        (b"\xff\xfe", "text/plain", "\ufffd\ufffd"),
+        (b"\xfd\xfe", "text/plain", "\ufffd\ufffd"),
+        (b"\xef\xbb\xbfOK \xc3\xbc", "text/plain", "OK \u00fc"),
+        ("OK \u00fc".encode("utf-16"), "text/plain", "OK \u00fc"),
+        ("OK \u00fc".encode("utf-16-be"), "text/plain; charset=UTF-16BE", "OK \u00fc"),
+        ("OK".encode("utf-16-be"), "text/plain", "OK"),
+        (b"\x80 \xfc", 'text/plain; charset="Windows-1252"', "\u20ac \u00fc"),
+        (b"\xc3\xbc", "text/plain; charset=unheard-of", "\u00fc"),
         (b"accepted", "", "accepted"),
         (b"", "application/json", ""),
         (b"", "", ""),
@@ -169,7 +176,9 @@ def test_gzip_that_nobody_asked_for_is_read():
         assert words in error.message
 
 
-PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+TEXT_OF_PAGE = "<!DOCTYPE html><html><body>Please log in</body></html>"
+PAGE = TEXT_OF_PAGE.encode()
+WIDE = ("utf-16", "utf-16-le", "utf-16-be", "UTF-16LE", "UTF-16BE")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +191,9 @@ PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
         (b"  \r\n<HTML>", "", "web page"),
         (b"\xef\xbb\xbf" + PAGE, "text/plain", "web page"),
         (b" " * 500 + PAGE, "", "web page"),
+        *((TEXT_OF_PAGE.encode(charset), "text/plain", "web page") for charset in WIDE),
+        *((TEXT_OF_PAGE.encode(charset), f"text/plain; charset={charset}", "web page") for charset in WIDE),
+        (codecs.BOM_UTF16_BE + TEXT_OF_PAGE.encode("utf-16-be"), "", "web page"),
         (b"<!-- login --><html>", "", "web page"),
         (b"Log in", "text/html", "web page"),
         (b"<html/>", "application/xhtml+xml", "web page"),
@@ -240,11 +252,16 @@ def test_any_2xx_of_storage_is_stored(status):
 
 def test_a_web_page_is_not_stored():
     """A captive portal's page in answer to a PUT stores nothing: it is repeated, then told, and no event goes out."""
-    operation = start({"a": file("a.pdf")}, max_retries=1)
-    played = play(operation, put=[reply(200, PAGE, content_type="text/html")] * 2)
-    assert len(played.of("put")) == 2
-    assert played.of("event") == []
-    assert "web page" in error_of(operation).message
+    for body, media_type in (
+        (PAGE, "text/html"),
+        (PAGE, ""),
+        *((TEXT_OF_PAGE.encode(charset), "") for charset in WIDE),
+    ):
+        operation = start({"a": file("a.pdf")}, max_retries=1)
+        played = play(operation, put=[reply(200, body, content_type=media_type)] * 2)
+        assert len(played.of("put")) == 2
+        assert played.of("event") == []
+        assert "web page" in error_of(operation).message
 
 
 @pytest.mark.parametrize(
@@ -351,7 +368,7 @@ def test_error_bodies(body, sentence, code):
 
 
 @pytest.mark.parametrize(
-    "body", [b"Bad Gateway", PAGE, b"{", b"\xff\xfe", b"", b"[" * 99_999, b"x" * (MAX_REPLY_BYTES + 1)]
+    "body", [b"Bad Gateway", PAGE, b"{", b"\xfd\xfe", b"", b"[" * 99_999, b"x" * (MAX_REPLY_BYTES + 1)]
 )
 @pytest.mark.parametrize("media_type", ["text/html", "application/json", ""])
 def test_error_bodies_that_are_not_json(body, media_type):
@@ -361,6 +378,24 @@ def test_error_bodies_that_are_not_json(body, media_type):
     assert isinstance(error.details, str)
     assert len(error.details) <= 2_000
     assert error.details == body.decode(errors="replace")[:2_000]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+def test_an_error_is_read_in_its_own_encoding(charset):
+    """The text of an error reply is told, and searched for secrets, in the encoding that it came in."""
+    body = f"no: {API_SECRET} \u00fc".encode(charset)
+    error = failed(start(), event=[reply(400, body, content_type=f"text/plain; charset={charset}")])
+    assert error.details.startswith("no: [secret] ")
+    assert_silent(error)
+
+
+def test_an_error_that_is_compressed_is_bounded_as_it_is_read():
+    """What is kept of an error reply is counted after gzip is undone."""
+    for size, kept in ((1_000, {"error": "x" * 1_000}), (100_000, ('{"error": "' + "x" * 2_000)[:2_000])):
+        body = gzip.compress(json.dumps({"error": "x" * size}).encode())
+        error = failed(start(), event=[reply(400, body, content_type="application/json")])
+        assert error.details == kept
+        assert error.message.startswith("event 'invoice.created' was not accepted: xxx")
 
 
 @pytest.mark.parametrize("name", ["x-request-id", "X-Request-Id", "request-id", "x-amz-request-id"])
