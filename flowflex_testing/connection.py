@@ -171,6 +171,8 @@ class _Origin(Protocol):
     origin: OriginName
     tls: ssl.SSLContext | None
     stopping: threading.Event
+    draining: threading.Event
+    busy: set[threading.Thread]
 
     def track(self, sock: socket.socket) -> None: ...
 
@@ -198,7 +200,7 @@ class Connection(socketserver.BaseRequestHandler):
                 sock.settimeout(None)
             stream = Stream(sock)
             while self._serve_one(stream):
-                pass
+                self._origin.busy.discard(threading.current_thread())
         except OSError:
             pass  # the peer is gone, or the server stops
         finally:
@@ -216,6 +218,7 @@ class Connection(socketserver.BaseRequestHandler):
             self._send(sock, Reply(error.status, (("Content-Type", "text/plain"),), str(error).encode()), True)
             self._end(sock)
             return False
+        self._origin.busy.add(threading.current_thread())
         body = ChunkedBody(stream, expects) if length is None else SizedBody(stream, length, expects)
         outcome = self._origin.answer(head, body)
         if isinstance(outcome, Abort):
@@ -223,7 +226,7 @@ class Connection(socketserver.BaseRequestHandler):
             return False
         if outcome.delay and self._origin.stopping.wait(outcome.delay):
             return False
-        closes = not keeps_alive or not body.may_be_forgotten()
+        closes = not keeps_alive or not body.may_be_forgotten() or self._origin.draining.is_set()
         self._send(sock, outcome, closes, is_head=head.method == "HEAD")
         if closes:
             self._end(sock)

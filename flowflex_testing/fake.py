@@ -31,6 +31,8 @@ from flowflex_testing.witness import Witness
 if TYPE_CHECKING:
     import ssl
 
+    from flowflex_testing.live import LiveServer
+
 # Where the fake is while no server runs. Nothing of `.test` is ever in the DNS (RFC 6761), so that a request that goes
 # past the transport in memory reaches nobody.
 MEMORY_BASE_URL = "https://api.flowflex.test"
@@ -68,7 +70,11 @@ class FakeFlowFlex(Witness):
         api_secret: The secret that it takes.
         integration_code: The code in the path of its events.
         host: Where the live server listens.
-        port: The port of the API; 0 is a free one. Storage always has a free one.
+        port: The port of the API; 0 is a free one.
+        storage_port: The port of storage; 0 is a free one.
+        inspector: Whether the live server has a page at `/` that shows what arrives, moves the clock and arms faults,
+            and the admin side under `/_fake/` that it works by.
+        inspector_port: A further port for the page and the admin side alone; 0 is a free one.
         tls: True to serve https, with a certificate whose authority is `ca_pem`, or a server's context to do it with.
         clock: Its time; by default one that stands still.
         keep_files_bytes: Whole files are kept on disk up to so many bytes in all, the newest ones, for `content`. None
@@ -91,6 +97,9 @@ class FakeFlowFlex(Witness):
         integration_code: str = "ic_test_4d2e",
         host: str = "127.0.0.1",
         port: int = 0,
+        storage_port: int = 0,
+        inspector: bool = False,
+        inspector_port: int | None = None,
         tls: "bool | ssl.SSLContext" = False,
         clock: Clock | None = None,
         keep_files_bytes: int | None = None,
@@ -99,6 +108,8 @@ class FakeFlowFlex(Witness):
     ) -> None:
         if keep_files_in is not None and keep_files_bytes is None:
             raise ValueError("keep_files_in needs keep_files_bytes: how much may be kept there")
+        if inspector_port is not None and not inspector:
+            raise ValueError("inspector_port needs inspector=True")
         self.api_key = api_key
         self.api_secret = api_secret
         self.integration_code = integration_code
@@ -106,9 +117,13 @@ class FakeFlowFlex(Witness):
         self.faults = FaultPlan()
         self._host = host
         self._port = port
+        self._storage_port = storage_port
+        self._inspector = inspector
+        self._inspector_port = inspector_port
         self.switches = Switches(**switches)
         self._tls = tls
         self._face: Face | None = None
+        self._live: LiveServer | None = None
         self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)
         self._default = TenantFake(self, "default", api_key, api_secret, integration_code)
         self._tenants = {self._default.name: self._default}
@@ -128,8 +143,22 @@ class FakeFlowFlex(Witness):
             raise ModuleNotFoundError(
                 "the live fake needs werkzeug: pip install 'flowflex-kit[testing]'", name=error.name
             ) from None
-        live = LiveServer(self.handle, host=self._host, port=self._port, tls=self._tls)
+        admin = None
+        if self._inspector:
+            from flowflex_testing.admin import Admin
+
+            admin = Admin(self, self._host)
+        live = LiveServer(
+            self.handle,
+            host=self._host,
+            port=self._port,
+            tls=self._tls,
+            storage_port=self._storage_port,
+            admin=admin,
+            inspector_port=self._inspector_port,
+        )
         live.start()
+        self._live = live
         self.serve_through(live)
 
     def serve_through(self, face: Face) -> None:
@@ -139,9 +168,14 @@ class FakeFlowFlex(Witness):
         self._face = face
         self.store.storage_url = face.storage_url
 
+    def drain(self, seconds: float) -> None:
+        """Let the live server accept no more, and end what is under way, for so long at the most; `stop` comes next."""
+        if self._live is not None:
+            self._live.drain(seconds)
+
     def stop(self) -> None:
         """Stop the live server: connections are closed, its threads ended. Stopping twice is nothing."""
-        face, self._face = self._face, None
+        face, self._face, self._live = self._face, None, None
         try:
             if face is not None:
                 face.stop()
@@ -167,6 +201,13 @@ class FakeFlowFlex(Witness):
     def storage_url(self) -> str:
         """The origin of the presigned URLs."""
         return MEMORY_STORAGE_URL if self._face is None else self._face.storage_url
+
+    @property
+    def inspector_url(self) -> str:
+        """Where the page is that shows what arrives, while a fake with `inspector=True` serves."""
+        if self._live is None or not self._inspector:
+            raise RuntimeError("there is an inspector only while a live fake with inspector=True is running")
+        return f"{self._live.inspector_url}/"
 
     @property
     def ca_pem(self) -> bytes:

@@ -1,5 +1,6 @@
-"""The live face: two origins, the API and storage, each on a port of its own, over werkzeug's threaded server. The admin
-side of the fake stands beside the API where it is given, and can have a port of its own as well.
+"""The live face: two origins, the API and storage, each on a port of its own, over werkzeug's threaded server.
+
+The admin side of the fake, where it is given, stands beside the API, and can have a port of its own as well.
 
 One thread accepts for both; each connection has a worker. Only the descriptors and threads that the process may have
 bound them: behind a smaller bound, the idle connections of a test could keep its own next one waiting. `stop` closes
@@ -12,14 +13,18 @@ import selectors
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer
 
 from flowflex_testing.connection import Connection
 from flowflex_testing.messages import Abort, BodyReader, Head, OriginName, Reply
 from flowflex_testing.tls import Authority
+
+if TYPE_CHECKING:
+    from flowflex_testing.admin import Admin
 
 Handle = Callable[[Head, BodyReader], Reply | Abort]
 
@@ -36,6 +41,8 @@ class Origin(ThreadedWSGIServer):
         origin: Which of the two it is.
         tls: The context of its handshakes; None for plain http.
         stopping: Set when workers are to end.
+        draining: Set when workers are to end with the exchange that they are at.
+        busy: The workers that are at one.
         errors: What the fake itself raised: a bug, told when the server stops.
     """
 
@@ -47,6 +54,8 @@ class Origin(ThreadedWSGIServer):
         self.origin: OriginName = origin
         self.tls = tls
         self.stopping = threading.Event()
+        self.draining = threading.Event()
+        self.busy: set[threading.Thread] = set()
         self.errors: list[Exception] = []
         self._handle = handle
         self._lock = threading.Lock()
@@ -99,6 +108,24 @@ class Origin(ThreadedWSGIServer):
         if self.stopping.is_set():  # and the other object may be the one that was shut down
             raise ConnectionAbortedError
 
+    def drain(self) -> None:
+        """Close the listening socket, and every connection with the exchange that is under way on it."""
+        self.server_close()
+        self.draining.set()
+        with self._lock:
+            idle = [sock for thread, sock in self._workers.items() if thread not in self.busy]
+        for sock in idle:
+            with contextlib.suppress(OSError):
+                # What has arrived can still be read, and answered.
+                socket.socket.shutdown(sock, socket.SHUT_RD)
+
+    def wait_for_workers(self, until: float) -> None:
+        """Wait until every connection is closed, or it is `until` by `time.monotonic`."""
+        with self._lock:
+            workers = list(self._workers)
+        for thread in workers:
+            thread.join(max(0.0, until - time.monotonic()))
+
     def stop(self) -> None:
         """Close the listening socket and every connection, and wait for the workers."""
         self.server_close()
@@ -116,6 +143,7 @@ class Origin(ThreadedWSGIServer):
         try:
             self.process_request_thread(request, client_address)
         finally:
+            self.busy.discard(threading.current_thread())
             with self._lock:
                 del self._workers[threading.current_thread()]
 
@@ -141,7 +169,7 @@ class LiveServer:
         port: int,
         tls: bool | ssl.SSLContext,
         storage_port: int = 0,
-        admin: Admin | None = None,
+        admin: "Admin | None" = None,
         inspector_port: int | None = None,
     ) -> None:
         authority = Authority(host) if tls is True else None
@@ -156,40 +184,58 @@ class LiveServer:
             if admin is not None and inspector_port is not None:
                 self._origins.append(Origin("api", admin.handle, host, inspector_port, context))
         except OSError:
-            self._close()
+            for origin in self._origins:
+                origin.server_close()
             raise
         self._wakes, self._wake = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._api.socket, selectors.EVENT_READ, self._api)
-        self._selector.register(self._storage.socket, selectors.EVENT_READ, self._storage)
+        for origin in self._origins:
+            self._selector.register(origin.socket, selectors.EVENT_READ, origin)
         self._selector.register(self._wakes, selectors.EVENT_READ, None)
         self._thread = threading.Thread(target=self._accept, name="fake-flowflex", daemon=True)
 
     @property
     def api_url(self) -> str:
         """The origin of the API."""
-        return self._api.url
+        return self._origins[0].url
 
     @property
     def storage_url(self) -> str:
         """The origin of storage."""
-        return self._storage.url
+        return self._origins[1].url
+
+    @property
+    def inspector_url(self) -> str:
+        """Where the admin side is alone, or else beside the API."""
+        return self._origins[-1].url if len(self._origins) > 2 else self.api_url
 
     def start(self) -> None:
         """Begin to accept connections; they queue from before that."""
         self._thread.start()
 
+    def drain(self, seconds: float) -> None:
+        """Accept no more, and let exchanges under way end, for so long at the most; `stop` comes after it."""
+        self._end_accepting()
+        for origin in self._origins:
+            origin.drain()
+        until = time.monotonic() + seconds
+        for origin in self._origins:
+            origin.wait_for_workers(until)
+
     def stop(self) -> None:
         """End everything; raises what the fake raised while it served."""
-        self._wake.close()
-        self._thread.join()
+        self._end_accepting()
         self._selector.close()
         self._wakes.close()
-        self._api.stop()
-        self._storage.stop()
-        errors = self._api.errors + self._storage.errors
+        for origin in self._origins:
+            origin.stop()
+        errors = [error for origin in self._origins for error in origin.errors]
         if errors:
             raise RuntimeError(f"the fake itself failed: {errors[0]!r}") from errors[0]
+
+    def _end_accepting(self) -> None:
+        self._wake.close()
+        self._thread.join()
 
     def _accept(self) -> None:
         while True:
