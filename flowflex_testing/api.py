@@ -170,7 +170,7 @@ class UploadUrlExchange(ApiExchange):
         tenant = self.tenant
         with self.store.lock:
             upload = Upload(self.store.new_id("asset"), filename, mime, size, self.store.clock.now())
-            tenant.uploads[upload.asset_id] = upload
+            self.store.add_upload(tenant, upload)
         self.record.asset_id = upload.asset_id
         url, token = self.store.upload_url(tenant, upload, URL_LIFETIME)
         issued = {"assetId": upload.asset_id, "uploadUrl": url, "token": token}
@@ -202,6 +202,8 @@ def _checked_mime(mime: object) -> str:
 
 
 def _checked_size(size: object) -> int:
+    if isinstance(size, float) and size.is_integer():
+        size = int(size)  # JSON does not tell 4.0 from 4
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
         raise Refused("upload-url.size")
     if size > MAX_FILE_BYTES:
@@ -259,9 +261,8 @@ class EventExchange(ApiExchange):
             now = self.store.clock.now()
             event = Event(self.store.new_id("evt"), self._name, payload, self._key, files, now, failure)
             content = f'{{"status": "accepted", "eventId": "{event.id}"}}'.encode()
-            tenant.events.append(event)
-            if self._key is not None:
-                tenant.answers[self._key] = Answer(event.id, self._name, body, content, event.accepted_at)
+            answer = Answer(event.id, self._name, body, content, event.accepted_at)
+            self.store.add_event(tenant, event, None if self._key is None else answer)
         self.record.event_id = event.id
         return self.accept("event.run-failed" if failure else "event.accepted", JSON, content)
 

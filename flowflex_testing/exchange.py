@@ -147,7 +147,7 @@ class Exchange:
     def _end(self, outcome: Reply | Abort) -> None:
         self.release()
         self.record.reply = self.outcome = outcome
-        self.store.note_end()
+        self.store.note_end(self.record)
 
     def _request_id(self) -> tuple[str, str]:
         return "x-request-id", self.record.request_id

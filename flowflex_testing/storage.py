@@ -92,19 +92,13 @@ class PutExchange(Exchange):
             first = tenant.assets.get(upload.asset_id)
             if first is not None and self.store.switches.storage_dialect == "supabase":
                 raise Refused("put.duplicate", "The resource already exists")
-            tenant.assets[upload.asset_id] = Asset(
-                upload.asset_id,
-                upload.filename,
-                upload.mime,
-                size,
-                sha256,
-                self._first_bytes,
-                self.store.clock.now(),
-            )
+            now = self.store.clock.now()
+            asset = Asset(upload.asset_id, upload.filename, upload.mime, size, sha256, self._first_bytes, now)
             if self.store.spool is not None and first is not None:
                 self.store.spool.drop(first.id, first.sha256)
             if self._part is not None:
                 self._part.keep(upload.asset_id, sha256)
+            self.store.add_asset(tenant, asset)
         etag = (("ETag", f'"{sha256[:32]}"'),)
         return self.accept("put.stored" if first is None else "put.overwrite", etag, b"")
 

@@ -8,7 +8,7 @@ import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from flowflex_testing.clock import Clock
@@ -113,6 +113,42 @@ class Tenant:
         return "Basic " + base64.b64encode(f"{self.api_key}:{self.api_secret}".encode()).decode()
 
 
+class Repository(Protocol):
+    """What outlives a store. It is told of every effect before anybody is answered, and keeps it before it returns."""
+
+    def restore(self, store: "Store") -> None:
+        """Put the requests and the count of ids into a new store."""
+        ...
+
+    def restore_tenant(self, tenant: Tenant) -> None:
+        """Put what a tenant of this name has sent into a new one."""
+        ...
+
+    def add_upload(self, tenant: Tenant, upload: Upload, ids_given: int) -> None:
+        """Keep an upload URL that is issued."""
+        ...
+
+    def add_asset(self, tenant: Tenant, asset: Asset) -> None:
+        """Keep a file that is stored, in place of one with its id."""
+        ...
+
+    def add_event(self, tenant: Tenant, event: Event, answer: Answer | None, ids_given: int) -> None:
+        """Keep an event that is accepted, and the answer for its idempotency key."""
+        ...
+
+    def add_request(self, request: RecordedRequest) -> None:
+        """Keep a request that has its outcome."""
+        ...
+
+    def note_time(self) -> None:
+        """Keep what time it is."""
+        ...
+
+    def clear(self) -> None:
+        """Forget all but the time."""
+        ...
+
+
 class Store:
     """The state of one fake, and the switches that it was made with.
 
@@ -127,6 +163,7 @@ class Store:
         switches: Switches,
         storage_url: str,
         spool: "Spool | None" = None,
+        repository: Repository | None = None,
     ) -> None:
         self.clock = clock
         self.switches = switches
@@ -135,6 +172,8 @@ class Store:
         self.storage_url = storage_url
         # Where whole files go; None where nobody asked for them.
         self.spool = spool
+        # What keeps all this when the process ends; None where nobody asked for it.
+        self.repository = repository
         self.lock = threading.Lock()
         self.tenants: dict[str, Tenant] = {}
         self.tenant_by_authorization: dict[str, Tenant] = {}
@@ -144,8 +183,12 @@ class Store:
         # Another one whenever a request has arrived or ended: whoever follows the journal looks at it alone.
         self.revision = 0
         self._revisions = itertools.count(1)
+        # How many requests and ids have been numbered.
         self._numbers = itertools.count(1)
-        self._ids = itertools.count(1)
+        self.ids_given = 0
+        if repository is not None:
+            repository.restore(self)
+            self._numbers = itertools.count(max((request.number for request in self.requests), default=0) + 1)
 
     def add(self, tenant: Tenant) -> None:
         """Take requests of one more tenant."""
@@ -153,6 +196,8 @@ class Store:
             raise ValueError(f"tenant {tenant.name!r} has the credentials of another")
         self.tenants[tenant.name] = tenant
         self.tenant_by_authorization[tenant.authorization] = tenant
+        if self.repository is not None:
+            self.repository.restore_tenant(tenant)
 
     def record(self, head: Head, operation: str | None) -> RecordedRequest:
         """Enter a head that has arrived into the journal."""
@@ -163,13 +208,41 @@ class Store:
         self.revision = next(self._revisions)
         return request
 
-    def note_end(self) -> None:
+    def note_end(self, request: RecordedRequest) -> None:
         """Take note that a request in the journal has its outcome."""
+        repository = self.repository
+        if repository is not None:
+            repository.add_request(request)
         self.revision = next(self._revisions)
+
+    # Under the lock.
 
     def new_id(self, prefix: str) -> str:
         """Return a new id: `prefix`, an underscore and 24 hexadecimal digits."""
-        return f"{prefix}_{hashlib.blake2b(b'%d' % next(self._ids), key=b'ids', digest_size=12).hexdigest()}"
+        self.ids_given += 1
+        return f"{prefix}_{hashlib.blake2b(b'%d' % self.ids_given, key=b'ids', digest_size=12).hexdigest()}"
+
+    def add_upload(self, tenant: Tenant, upload: Upload) -> None:
+        """Hold an upload URL that is issued."""
+        if self.repository is not None:
+            self.repository.add_upload(tenant, upload, self.ids_given)
+        tenant.uploads[upload.asset_id] = upload
+
+    def add_asset(self, tenant: Tenant, asset: Asset) -> None:
+        """Hold a file that is stored, in place of one with its id."""
+        if self.repository is not None:
+            self.repository.add_asset(tenant, asset)
+        tenant.assets[asset.id] = asset
+
+    def add_event(self, tenant: Tenant, event: Event, answer: Answer | None) -> None:
+        """Hold an event that is accepted, and the answer for its idempotency key."""
+        if self.repository is not None:
+            self.repository.add_event(tenant, event, answer, self.ids_given)
+        tenant.events.append(event)
+        if answer is not None and event.idempotency_key is not None:
+            tenant.answers[event.idempotency_key] = answer
+
+    # Signatures.
 
     def upload_url(self, tenant: Tenant, upload: Upload, lifetime: int) -> tuple[str, str]:
         """Return the presigned URL for `upload`, and the token in it."""
