@@ -23,7 +23,7 @@ class Rule:
         code: The code of a refusal; empty where the answer is a success.
         reason: Why it is assumed, where it is.
         headers: The names of the headers that the answer carries for it.
-        where: The switches under which it holds, each with its setting; `True` is whatever is given.
+        where: The settings of switches under which it holds; `given` is any but None.
     """
 
     id: str
@@ -34,6 +34,13 @@ class Rule:
     reason: str = ""
     headers: tuple[str, ...] = ()
     where: Mapping[str, str | int | bool] = field(default_factory=dict[str, str | int | bool], hash=False)
+
+    @property
+    def condition(self) -> str:
+        """The settings under which it holds, as they are written in a call; empty where it always does."""
+        return ", ".join(
+            f"{name}={'...' if wanted == 'given' else repr(wanted)}" for name, wanted in self.where.items()
+        )
 
 
 def _rule(row: dict[str, Any]) -> Rule:

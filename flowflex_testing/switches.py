@@ -113,7 +113,7 @@ ALLOWED: dict[str, tuple[object, ...]] = {
 
 
 def _fits(setting: object, wanted: object) -> bool:
-    return bool(setting) if wanted is True else setting == wanted
+    return setting is not None if wanted == "given" else setting == wanted
 
 
 def _check(name: str, value: object, allowed: tuple[object, ...]) -> None:

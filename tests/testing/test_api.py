@@ -21,10 +21,19 @@ def test_a_filename_is_one_visible_name(caller, filename):
     assert (answer.status, answer.rule) == (400, "upload-url.filename")
 
 
-@pytest.mark.parametrize("size", [True, -1, "4", 4.0, None])
+@pytest.mark.parametrize("size", [True, -1, -1.0, "4", 4.5, None])
 def test_a_size_is_a_whole_number(caller, size):
-    """Where there is a size, it is an integer that is not negative."""
+    """Where there is a size, it is a number without a fraction that is not negative."""
     assert caller.upload_url(size=size).rule == "upload-url.size"
+
+
+def test_a_whole_number_may_be_written_with_a_point(caller):
+    """4.0 is 4 in JSON, and what no number holds is no size."""
+    assert caller.put(caller.url(size=4.0)).status == 200
+    assert caller.upload_url(size=26_214_401.0).rule == "upload-url.size-limit"
+    assert (
+        caller.upload_url(body=b'{"filename": "a.pdf", "mime": "text/plain", "size": 1e999}').rule == "upload-url.size"
+    )
 
 
 @pytest.mark.parametrize("mime", [None, 7, ["image/png"]])

@@ -1,10 +1,14 @@
 """The rule table, and that every row of it is enforced."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.reference import reference
 from flowflex_testing.rules import NOT_MODELLED, RULES, Refused
 from flowflex_testing.switches import Switches
 from tests.testing.caller import Caller
@@ -136,3 +140,17 @@ def test_supabase_hides_its_status_in_a_400():
     assert answer.status == 400
     assert json.loads(answer.body)["statusCode"] == "403"
     assert json.loads(answer.body)["error"] == "SignatureDoesNotMatch"
+
+
+def test_the_rule_reference_is_up_to_date():
+    """docs/rules.md is what the table makes of it, and holds every rule."""
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+    assert page == reference(), "run: python -m flowflex_testing.reference > docs/rules.md"
+    assert all(f"| `{rule.id}`<br>{rule.sentence}" in page for rule in RULES.values())
+    assert all(f"- {what}\n" in page for what in NOT_MODELLED)
+
+
+def test_the_rule_reference_is_printed_by_a_command():
+    """`python -m flowflex_testing.reference` writes the page to its standard output."""
+    run = subprocess.run([sys.executable, "-m", "flowflex_testing.reference"], capture_output=True, check=True)
+    assert run.stdout.decode() == reference()
