@@ -257,6 +257,7 @@ class Admin:
         if rate is not None:
             clock.rate = rate
         clock.advance(**step)
+        self._fake.store.note_time()
         return self._clock(head, {})
 
     # Faults.

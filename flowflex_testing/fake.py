@@ -23,7 +23,7 @@ from flowflex_testing.fault_plan import FaultPlan
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Abort, BodyReader, Head, Reply
 from flowflex_testing.spool import Spool
-from flowflex_testing.store import Asset, Event, Store, Tenant
+from flowflex_testing.store import Asset, Event, Repository, Store, Tenant
 from flowflex_testing.switches import Switches, SwitchSettings
 from flowflex_testing.tenants import TenantFake
 from flowflex_testing.witness import Witness
@@ -81,6 +81,7 @@ class FakeFlowFlex(Witness):
             keeps of each its digest, size and first bytes alone.
         keep_files_in: The directory for them, where they stay. By default they are in a private temporary one, which
             goes away at `stop`.
+        repository: Keeps what happens when the process ends, such as `flowflex_testing.data.Data`.
         switches: How it behaves where the field is of two minds, such as `strict=False`: see
             `flowflex_testing.switches`.
 
@@ -104,6 +105,7 @@ class FakeFlowFlex(Witness):
         clock: Clock | None = None,
         keep_files_bytes: int | None = None,
         keep_files_in: Path | None = None,
+        repository: Repository | None = None,
         **switches: Unpack[SwitchSettings],
     ) -> None:
         if keep_files_in is not None and keep_files_bytes is None:
@@ -125,6 +127,7 @@ class FakeFlowFlex(Witness):
         self._face: Face | None = None
         self._live: LiveServer | None = None
         self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)
+        self._repository = repository
         self._default = TenantFake(self, "default", api_key, api_secret, integration_code)
         self._tenants = {self._default.name: self._default}
         self._engine = Engine(self._new_store(), self.faults)
@@ -287,6 +290,10 @@ class FakeFlowFlex(Witness):
         """Forget everything that happened, and every fault; the clock stays where it is."""
         if self._spool is not None:
             self._spool.clear()
+        if self._repository is not None:
+            with self.store.lock:
+                self.store.repository = None  # what is under way belongs to what is forgotten
+            self._repository.clear()
         self._engine = Engine(self._new_store(), self.faults)
         self.faults.clear()
 
@@ -307,7 +314,7 @@ class FakeFlowFlex(Witness):
 
     def _new_store(self) -> Store:
         tenants = [_tenant_of(tenant) for tenant in self._tenants.values()]
-        return Store(tenants, self.clock, self.switches, self.storage_url, self._spool)
+        return Store(tenants, self.clock, self.switches, self.storage_url, self._spool, self._repository)
 
     def _path(self, asset_id: str) -> Path | None:
         asset = self.assets.get(asset_id)

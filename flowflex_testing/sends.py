@@ -213,7 +213,7 @@ def _is_another(request: RecordedRequest, event: _Event) -> bool:
 
 def _state(event: _Event | None, uploads: Sequence[_Upload]) -> State:
     if event is not None and event.event_id is not None:
-        return "delivered"
+        return "failed-run" if any(request.rule == "event.run-failed" for request in event.requests) else "delivered"
     lasts = [event.requests[-1]] if event is not None else [upload.requests[-1] for upload in uploads]
     if any(isinstance(last.reply, Abort) for last in lasts):
         return "interrupted"

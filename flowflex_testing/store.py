@@ -215,6 +215,12 @@ class Store:
             repository.add_request(request)
         self.revision = next(self._revisions)
 
+    def note_time(self) -> None:
+        """Take note that the clock was moved."""
+        repository = self.repository
+        if repository is not None:
+            repository.note_time()
+
     # Under the lock.
 
     def new_id(self, prefix: str) -> str:
