@@ -65,7 +65,7 @@ def document(server_url: str, storage_url: str) -> dict[str, Any]:
 def _description() -> str:
     lines = ["Made from the rule table of `flowflex_testing`. Beside the operations:", ""]
     lines += [_line(RULES[rule_id]) for rule_id in BESIDE]
-    lines += ["", "Not modelled:", "", *(f"- {what}" for what in NOT_MODELLED)]
+    lines += ["", "Not modelled:", "", *(f"- {what}: {note}" for what, note in NOT_MODELLED.items())]
     return "\n".join(lines)
 
 

@@ -39,7 +39,7 @@ def reference() -> str:
     for place, title in PLACES.items():
         rows = [_row(rule) for rule in RULES.values() if rule.id.partition(".")[0] == place]
         parts.append("\n".join([f"## {title}\n", "| rule | answer | how it is known |", "|---|---|---|", *rows, ""]))
-    parts.append("\n".join(["## What is not modelled\n", *(f"- {what}" for what in NOT_MODELLED), ""]))
+    parts.append("\n".join(["## What is not modelled\n", *(f"- {what}: {note}" for what, note in NOT_MODELLED.items()), ""]))
     return "\n".join(parts)
 
 

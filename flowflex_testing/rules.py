@@ -53,8 +53,8 @@ _TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads((get_data("flowflex_test
 
 RULES: Mapping[str, Rule] = {row["id"]: _rule(row) for row in _TABLE["rule"]}
 
-# What a test against the fake can prove nothing about, in sentences.
-NOT_MODELLED: tuple[str, ...] = tuple(row["what"] for row in _TABLE["not-modelled"])
+# What a test against the fake proves nothing about, each with a note.
+NOT_MODELLED: Mapping[str, str] = {row["what"]: row["note"] for row in _TABLE["not-modelled"]}
 
 
 class Refused(Exception):
