@@ -81,9 +81,9 @@ def encode_payload(payload: object, default: Default | None = None) -> EncodedPa
     """
     if isinstance(payload, EncodedPayload):
         return payload
-    encoder = _Encoder(default)
     if payload is None:
         return EncodedPayload(("{}",), (), (), ())
+    encoder = _Encoder(default)
     encoder.value(payload, None, 0)
     last = "".join(encoder.pieces)
     if (encoder.segments[0] if encoder.segments else last)[:1] != "{":
@@ -142,11 +142,11 @@ class _Encoder:
         for key, child in items:
             if type(key) is not str:
                 key = _plain_key(key, items, trail)
-            here = (trail, key)
-            pieces.append(f"{opening}{_string(key, here)}:")
-            if type(child) is str:
-                pieces.append(_string(child, here))
+            if type(child) is str and key.isascii() and child.isascii():  # most are, and nothing can be wrong with them
+                pieces.append(f"{opening}{encode_basestring_ascii(key)}:{encode_basestring_ascii(child)}")
             else:
+                here = (trail, key)
+                pieces.append(f"{opening}{_string(key, here)}:")
                 self.value(child, here, depth)
             opening = ","
         pieces.append("{}" if opening == "{" else "}")

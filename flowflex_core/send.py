@@ -62,10 +62,10 @@ def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) 
     checkpoint = new.stored is not state.stored or new.body is not state.body
     if new.ended is not None:
         return new, _OVER[checkpoint]
-    return new, Turn(tuple(requests), _wait(new), done=False, checkpoint=checkpoint)
+    return new, Turn(tuple(requests), _wait(new), False, checkpoint)
 
 
-_OVER: Final = {checkpoint: Turn((), None, done=True, checkpoint=checkpoint) for checkpoint in (False, True)}
+_OVER: Final = {checkpoint: Turn((), None, True, checkpoint) for checkpoint in (False, True)}
 
 
 def _order(outcome: Outcome) -> tuple[object, ...]:

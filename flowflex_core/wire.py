@@ -101,8 +101,11 @@ def read_put_reply(response: Response) -> None:
 def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
     """Return the granted upload URL, or in words what is wrong with it; raises `UnreadableError` for no JSON at all."""
     _refuse_early(response)
-    _refuse_page(response)
-    reply = _read_json(response)
+    try:
+        reply = _read_json(response)
+    except UnreadableError:
+        _refuse_page(response)
+        raise
     if not isinstance(reply, dict):
         return "the reply is not an object"
     asset_id, url, token = reply.get("assetId"), reply.get("uploadUrl"), reply.get("token")
@@ -240,7 +243,9 @@ def _refuse_early(response: Response) -> None:
 
 
 def _refuse_page(response: Response) -> None:
-    # Storage may answer in XML, so a tag alone makes no page.
+    # An empty body is no page, though Google's storage calls it one. Others answer in XML, so a tag alone makes none.
+    if not response.body:
+        return
     if _media_type(response) in _PAGES or _PAGE.search(_text(response, _content(response))[:1_024]):
         raise UnreadableError(_A_PAGE)
 
