@@ -4,10 +4,12 @@ A source is a path, bytes, or a binary file object, which is read from where it 
 closed. A stream that can be read only once is kept in a temporary file, so that a second attempt, and a second
 send, find its bytes again. Memory does not grow with the size of a file.
 
-Two bounds to that. What changes in memory, such as a `bytearray` or `BytesIO`, is noticed by its size alone; a file on
-disk, also one behind a file object, by its time stamp too. And one `read` of a file object that blocks, as on a dead
-network mount, cannot be ended from outside: a synchronous caller waits for it, whatever the deadline; an asynchronous
-driver leaves it to its thread.
+A change is noticed by the time stamp and size of a file on disk, also of one behind a file object, and by a checksum of
+what can change in memory: a `bytearray`, a view, a `BytesIO`. It is looked for when an attempt begins, and before it
+hands out its last chunk. Other file objects, such as one that unpacks an archive, are watched by their size alone.
+
+One `read` of a file object that blocks, as on a dead network mount, cannot be ended from outside: a synchronous caller
+waits for it, whatever the deadline; an asynchronous driver leaves it to its thread.
 
 Everything here may be called from any thread, and blocks: an asynchronous driver calls it in worker threads.
 """
@@ -18,6 +20,7 @@ import stat
 import tempfile
 import threading
 import weakref
+import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -257,22 +260,41 @@ class _Bytes:
     content: bytes | bytearray | memoryview
     name: str
     length: int
+    checksum: int | None
 
     @classmethod
     def measure(cls, content: bytes | bytearray | memoryview, name: str) -> "_Bytes":
-        with _trouble_named(name):
-            return cls(content, name, memoryview(content).nbytes)
+        with _trouble_named(name), _flat(content) as flat:
+            return cls(content, name, flat.nbytes, _checksum(content, flat))
 
     @contextmanager
     def open(self) -> Generator[Source]:
-        with _trouble_named(self.name):
-            view = memoryview(self.content)
-            # Only a view with gaps in it has to be copied whole.
-            flat = view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
-        if flat.nbytes != self.length:
-            raise SourceError(f"{self.name} changed after it was measured")
         # While the view lives, a bytearray cannot change its size.
-        yield _Opened(self.length, self.name, lambda offset, count: bytes(flat[offset : offset + count]), lambda: True)
+        with _trouble_named(self.name):
+            flat = _flat(self.content)
+        with flat:
+            if flat.nbytes != self.length or not self._still_same(flat):
+                raise SourceError(f"{self.name} changed after it was measured")
+            yield _Opened(
+                self.length,
+                self.name,
+                lambda offset, count: bytes(flat[offset : offset + count]),
+                lambda: self._still_same(flat),
+            )
+
+    def _still_same(self, flat: memoryview) -> bool:
+        return _checksum(self.content, flat) == self.checksum
+
+
+def _flat(content: bytes | bytearray | memoryview) -> memoryview:
+    """View content as plain bytes; only a view with gaps in it has to be copied whole."""
+    view = memoryview(content)
+    return view.cast("B") if view.c_contiguous and view.nbytes else memoryview(view.tobytes())
+
+
+def _checksum(content: bytes | bytearray | memoryview, flat: memoryview) -> int | None:
+    """Tell one content from another, at some GB a second; bytes never change, and have none."""
+    return None if isinstance(content, bytes) else zlib.crc32(flat)
 
 
 # File objects
@@ -329,7 +351,7 @@ class _Handle:
     name: str
     start: int
     length: int
-    stamp: _Stamp | None
+    stamp: _Stamp | int | None
     shared: _Shared
 
     @classmethod
@@ -378,10 +400,13 @@ def _read(handle: Any, name: str, count: int) -> bytes:
     return bytes(chunk)
 
 
-def _handle_stamp(handle: Any) -> _Stamp | None:
-    """Return the stamp of the file behind a file object, or None where there is no file."""
+def _handle_stamp(handle: Any) -> _Stamp | int | None:
+    """Return the stamp of the file behind a file object, the checksum of memory, or None where neither is to be had."""
     if isinstance(handle, tempfile.SpooledTemporaryFile):
         return None  # asking for its descriptor would move it to disk
+    if isinstance(handle, io.BytesIO):
+        with handle.getbuffer() as content:
+            return zlib.crc32(content)
     with suppress(OSError, AttributeError, TypeError):
         return _stamp(handle.fileno())
     return None

@@ -11,10 +11,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import Any, get_args
 
 from flowflex_core import (
     CreateUploadUrl,
     Failure,
+    FailureKind,
     FileRef,
     FlowFlexConfigError,
     Outcome,
@@ -30,6 +32,8 @@ from flowflex_core import (
 from flowflex_core.checks import header_value
 from flowflex_transports.bodies import GoOn, SourceError, Sources, always
 from flowflex_transports.protocols import Source
+
+_KINDS = get_args(FailureKind)
 
 log = logging.getLogger("flowflex")
 # Whoever configures no logging sees nothing of ours.
@@ -244,6 +248,46 @@ class WatchedSource(Watched):
         except Exception as error:
             self._remember(error)
             raise
+
+
+def checked(transport: object, request: Request, outcome: Any) -> Outcome:
+    """Return what `perform` of a transport returned, where that is an outcome of this request.
+
+    Raises:
+        FlowFlexConfigError: It is something else; the message names the transport, and says what.
+    """
+    returned = None
+    if not isinstance(outcome, Response | Failure):
+        returned = "None" if outcome is None else f"a {type(outcome).__name__}"
+    elif outcome.request_id != request.id:
+        returned = f"an outcome of {outcome.request_id!r}"
+    elif isinstance(outcome, Failure):
+        if not (outcome.kind in _KINDS and isinstance(outcome.message, str) and isinstance(outcome.sent, bool)):
+            returned = "a Failure whose kind, message or sent is none"
+    elif not (isinstance(outcome.status, int) and isinstance(outcome.body, bytes) and _has_headers(outcome)):
+        returned = "a Response whose status, headers or body are none"
+    if returned is not None:
+        raise FlowFlexConfigError(_misuse(transport, request, f"returned {returned}"))
+    return outcome  # type: ignore[no-any-return]
+
+
+def blame(transport: object, request: Request, error: Exception) -> None:
+    """Note in an exception that `perform` of a transport raised it; it passes, since it tells best what went wrong."""
+    error.add_note(_misuse(transport, request, f"raised {type(error).__name__}"))
+
+
+def _misuse(transport: object, request: Request, what: str) -> str:
+    return (
+        f"{type(transport).__name__}.perform {what} for {request.id}: it must return a Response or a Failure that "
+        "names this request; whether the request arrived is not known"
+    )
+
+
+def _has_headers(response: Response) -> bool:
+    try:
+        return all(isinstance(name, str) and isinstance(value, str) for name, value in response.pairs())
+    except (AttributeError, LookupError, TypeError, ValueError):
+        return False
 
 
 def source_failure(request: Request, error: SourceError, *, sent: bool) -> Failure:

@@ -2,8 +2,28 @@
 
 from dataclasses import dataclass, field
 
+from flowflex_core import Request
 from flowflex_core.address import Address, parse
 from flowflex_transports.environment import Proxies, Proxy
+from flowflex_transports.protocols import AsyncSource, Source
+
+
+class HiddenText(str):
+    """Text that does not show: tools that report errors print the locals of every frame."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<hidden>"
+
+
+class HiddenHeaders(dict[str, str]):
+    """Headers that do not show, credentials among them."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} headers, hidden>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +65,11 @@ class Route:
         return self.url.partition("://")[2].partition("/")[0].partition("?")[0]
 
     @property
-    def target(self) -> str:
+    def target(self) -> HiddenText:
         """The request target, of the URL's own bytes (RFC 9112, section 3.2)."""
         path = self.url.partition("://")[2].removeprefix(self.host)
         path = path if path.startswith("/") else f"/{path}"
-        return path if self.proxy is None or self.tunnelled else f"http://{self.host}{path}"
+        return HiddenText(path if self.proxy is None or self.tunnelled else f"http://{self.host}{path}")
 
     @property
     def tunnel(self) -> str:
@@ -57,14 +77,15 @@ class Route:
         return f"{self.address.host}:{self.address.port}"
 
     @property
-    def tunnel_headers(self) -> dict[str, str]:
+    def tunnel_headers(self) -> HiddenHeaders:
         """What goes with the request for a tunnel."""
-        return {"Host": self.tunnel, **self._credentials}
+        return HiddenHeaders({"Host": self.tunnel, **self._credentials})
 
-    @property
-    def proxy_headers(self) -> dict[str, str]:
-        """What goes with the request itself for the proxy alone: nothing where it goes through a tunnel."""
-        return {} if self.tunnelled else self._credentials
+    def headers(self, request: Request, body: bytes | Source | AsyncSource) -> HiddenHeaders:
+        """Return all that goes with a request: its own headers, its framing, and what is for a proxy that reads it."""
+        length = len(body) if isinstance(body, bytes) else body.length
+        for_proxy = {} if self.tunnelled else self._credentials
+        return HiddenHeaders({"Host": self.host, **request.headers, **for_proxy, "Content-Length": str(length)})
 
     @property
     def _credentials(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ used: they rewrite percent-encoded URLs, which breaks presigned ones.
 """
 
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,7 @@ from urllib3.util import SKIP_HEADER
 
 from flowflex_core import Request, Response
 from flowflex_transports.protocols import Source
-from flowflex_transports.route import Route
+from flowflex_transports.route import HiddenHeaders, Route
 from flowflex_transports.sync.line import Line, ReplyBegunError, Trouble
 from flowflex_transports.sync.reply import read_head, read_reply
 
@@ -75,8 +75,7 @@ class Connection:
             Trouble: There is no whole reply.
         """
         self.reusable = False
-        length = len(body) if isinstance(body, bytes) else body.length
-        headers = {"Host": route.host, **request.headers, **route.proxy_headers, "Content-Length": str(length)}
+        headers = route.headers(request, body)
         unsent: ReplyBegunError | None = None
         try:
             self._write(request.method, route.target, headers, body if isinstance(body, bytes) else body.chunks())
@@ -90,14 +89,13 @@ class Connection:
         self.reusable = reply.leaves_line_usable and unsent is None
         return Response(request.id, reply.head.status, reply.head.headers, reply.body, early=unsent is not None)
 
-    def _write(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Iterable[bytes] | None
-    ) -> None:
+    def _write(self, method: str, target: str, headers: HiddenHeaders, body: bytes | Iterable[bytes] | None) -> None:
         # New for each request: it would wait for a reply that it is never asked to read.
         writer = HTTPConnection(self._route.address.host.strip("[]"))
         sock: Any = self.line
         writer.sock = sock
-        writer.request(method, target, body, {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER, **headers})
+        unasked = {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER}
+        writer.request(method, target, body, HiddenHeaders({**unasked, **headers}))
 
     def hang_up(self) -> None:
         """Close the connection for good."""

@@ -19,7 +19,15 @@ from queue import Empty, SimpleQueue
 
 from flowflex_core import Failure, FileRef, FlowFlexError, Operation, Outcome, Request
 from flowflex_transports.bodies import SourceError, Sources
-from flowflex_transports.calls import Deadline, Progress, WatchedSource, log_outcome, source_failure
+from flowflex_transports.calls import (
+    Deadline,
+    Progress,
+    WatchedSource,
+    blame,
+    checked,
+    log_outcome,
+    source_failure,
+)
 from flowflex_transports.protocols import Transport
 
 # How often a request is abandoned again that its transport may not have taken up yet.
@@ -130,7 +138,7 @@ class Run:
     def _perform(self, request: Request) -> Outcome:
         start = time.monotonic()
         if isinstance(request.body, bytes):
-            outcome: Outcome = self._transport.perform(request, request.body)
+            outcome = self._ask(request, request.body)
         else:
             outcome = self._upload(request, request.body)
         if not self._ended:
@@ -142,15 +150,21 @@ class Run:
         try:
             with self._sources.open(ref) as source:
                 watched = WatchedSource(self._progress, ref, source)
-                try:
-                    outcome = self._transport.perform(request, watched)
-                except Exception:
-                    watched.raise_own()
-                    raise
-                watched.raise_own()
-                return outcome
+                return self._ask(request, watched)
         except SourceError as error:
             return source_failure(request, error, sent=watched is not None and watched.begun)
+
+    def _ask(self, request: Request, body: bytes | WatchedSource) -> Outcome:
+        try:
+            outcome = self._transport.perform(request, body)
+        except Exception as error:
+            if not isinstance(body, bytes):
+                body.raise_own()
+            blame(self._transport, request, error)
+            raise
+        if not isinstance(body, bytes):
+            body.raise_own()
+        return checked(self._transport, request, outcome)
 
     def _landed(self, outcome: Outcome) -> None:
         with self._lock:

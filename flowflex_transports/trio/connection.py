@@ -5,7 +5,7 @@ upload by its head answers early, stops reading, and often resets the connection
 caller than "broken pipe".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 
 import h11
@@ -82,7 +82,7 @@ class Connection:
         return False
 
     async def exchange(
-        self, request: Request, target: str, headers: Sequence[tuple[str, str]], body: bytes | AsyncSource
+        self, request: Request, target: str, headers: Mapping[str, str], body: bytes | AsyncSource
     ) -> Response:
         """Send `request` to `target` with `headers` and `body`, and return the final reply."""
         self._begin()
@@ -102,7 +102,7 @@ class Connection:
         self._finish()
         return response
 
-    async def tunnel(self, authority: str, headers: Sequence[tuple[str, str]]) -> int:
+    async def tunnel(self, authority: str, headers: Mapping[str, str]) -> int:
         """Ask the proxy at the other end for a tunnel to `authority`; return the status of its reply."""
         await self.stream.send_all(self._start_request("CONNECT", authority, headers))
         await self.stream.send_all(self._http.send(h11.EndOfMessage()))
@@ -125,8 +125,8 @@ class Connection:
             self._bytes_sent_before = None
             self.reusable = True
 
-    def _start_request(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> bytes:
-        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    def _start_request(self, method: str, target: str, headers: Mapping[str, str]) -> bytes:
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         return self._http.send(h11.Request(method=method, target=target, headers=encoded)) or b""
 
     async def _send_body(self, body: bytes | AsyncSource) -> None:
@@ -210,6 +210,8 @@ class Connection:
                 raise h11.RemoteProtocolError("too many informational replies")
             event = await self._next_event()
             if isinstance(event, h11.Response):
+                if not event.http_version.startswith(b"1."):
+                    raise h11.RemoteProtocolError("a reply of another version")  # h11 takes any
                 self._head = event
             else:
                 self._informational += 1

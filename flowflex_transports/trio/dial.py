@@ -61,7 +61,7 @@ async def _secured(connection: Connection, host: str, context: ssl.SSLContext) -
 
 async def _tunnel(connection: Connection, route: Route) -> None:
     try:
-        status = await connection.tunnel(route.tunnel, [*route.tunnel_headers.items()])
+        status = await connection.tunnel(route.tunnel, route.tunnel_headers)
     except (PeerClosed, h11.RemoteProtocolError, trio.BrokenResourceError) as error:
         raise ProxyFault("the proxy broke off while it was asked for a tunnel") from error
     if not 200 <= status < 300:

@@ -27,7 +27,7 @@ _CHUNKS_AT_ONCE = max(1, 131_072 // CHUNK_BYTES)
 
 def is_in_memory(ref: FileRef) -> bool:
     """Whether measuring and reading a file waits for nothing."""
-    return isinstance(ref.source, bytes | bytearray | memoryview)
+    return isinstance(ref.source, bytes)
 
 
 @asynccontextmanager

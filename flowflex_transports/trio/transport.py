@@ -100,9 +100,7 @@ class TrioTransport:
         connections = self._present()
         try:
             connection = await connections.obtain(claim, route, self._tls, request.timeout)
-            length = len(body) if isinstance(body, bytes) else body.length
-            headers = {"Host": route.host, **request.headers, **route.proxy_headers, "Content-Length": str(length)}
-            return await connection.exchange(request, route.target, [*headers.items()], body)
+            return await connection.exchange(request, route.target, route.headers(request, body), body)
         finally:
             connections.take_back(claim)
 

@@ -52,3 +52,15 @@ class full_listener:  # noqa: N801 - used like a function
     def __exit__(self, *_: object) -> None:
         for sock in [*self._waiting, self._listener]:
             sock.close()
+
+
+def shown_by_frames(error: BaseException) -> str:
+    """Return what a tool that prints the locals of every frame prints, but for those of the tests."""
+    shown = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if "/tests/" not in frame.f_code.co_filename:
+            shown.append(f"{frame.f_code.co_name}: {frame.f_locals!r}")
+        traceback = traceback.tb_next
+    return "\n".join(shown)

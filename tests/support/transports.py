@@ -1,6 +1,7 @@
 """Transports without a network, which answer as FlowFlex does, for tests of loops and clients."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,25 @@ BASE: dict[str, Any] = {
     "integration_code": "c",
     "base_url": "https://api.example.test",
 }
+
+
+# What a careless transport may return for a request of an id, and how that is told.
+_KIND: Any = "no kind"
+_TEXT: Any = "no number"
+_NOTHING: Any = None
+RUBBISH: list[tuple[Callable[[str], object], str]] = [
+    (lambda _: None, "None"),
+    (lambda _: (200, b"ok"), "a tuple"),
+    (lambda _: Response("event/7", 200), "an outcome of 'event/7'"),
+    (lambda _: Failure("event/7", "timeout", "late", True), "an outcome of 'event/7'"),
+    (lambda own: Failure(own, _KIND, "late", True), "a Failure whose kind, message or sent is none"),
+    (lambda own: Failure(own, "timeout", _NOTHING, True), "a Failure whose kind, message or sent is none"),
+    (lambda own: Failure(own, "timeout", "late", _NOTHING), "a Failure whose kind, message or sent is none"),
+    (lambda own: Response(own, _TEXT), "a Response whose status, headers or body are none"),
+    (lambda own: Response(own, 200, (), _NOTHING), "a Response whose status, headers or body are none"),
+    (lambda own: Response(own, 200, _NOTHING), "a Response whose status, headers or body are none"),
+    (lambda own: Response(own, 200, {"X": _NOTHING}), "a Response whose status, headers or body are none"),
+]
 
 
 class Scripted:

@@ -531,15 +531,77 @@ def test_a_file_object_that_changes_between_attempts_is_an_error(path):
             read(sources, ref)
 
 
-@pytest.mark.parametrize("change", [lambda io: io.truncate(5), lambda io: io.write(b"x" * len(CONTENT) + b"y")])
-def test_a_file_object_without_a_file_is_watched_by_its_length(change):
-    """A `BytesIO` that becomes shorter or longer is an error."""
-    handle = io.BytesIO(CONTENT)
-    sources, ref = measured(handle)
-    change(handle)
-    handle.seek(0)
-    with pytest.raises(SourceError, match="while it was sent"):
+def swap_a_byte(memory):
+    memory[-1] ^= 1
+
+
+IN_MEMORY = [
+    (io.BytesIO, lambda handle: handle.truncate(5)),
+    (io.BytesIO, lambda handle: handle.write(CONTENT[:-1] + b"y")),
+    (io.BytesIO, lambda handle: handle.write(CONTENT + b"y")),
+    (bytearray, lambda memory: memory.append(1)),
+    (bytearray, swap_a_byte),
+    (lambda content: memoryview(bytearray(content)), swap_a_byte),
+]
+
+
+@pytest.mark.parametrize(("make", "change"), IN_MEMORY)
+def test_what_changes_in_memory_between_attempts_is_an_error(make, change):
+    """It is told by its checksum, since its size may be the same."""
+    source = make(CONTENT)
+    sources, ref = measured(source)
+    assert read(sources, ref) == CONTENT
+    change(source)
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    with pytest.raises(SourceError, match="changed after it was measured"):
         read(sources, ref)
+
+
+@pytest.mark.parametrize(("make", "change"), [IN_MEMORY[1], *IN_MEMORY[4:6]])
+def test_what_changes_in_memory_while_it_is_sent_is_never_sent_whole(make, change):
+    """The error comes before the last chunk; that a bytearray keeps its size meanwhile, Python sees to."""
+    source = make(CONTENT)
+    sources, ref = measured(source)
+    with sources.open(ref) as opened:
+        chunks = opened.chunks()
+        sent = [next(chunks)]
+        change(source)
+        with pytest.raises(SourceError, match="changed while it was sent"):
+            sent.extend(chunks)
+    assert len(b"".join(sent)) < len(CONTENT)
+
+
+def test_a_file_object_without_a_file_is_watched_by_its_length():
+    """As one that unpacks an archive: to know more would be to read it twice."""
+
+    class Unpacking(io.RawIOBase):
+        content = CONTENT
+
+        def __init__(self):
+            self.at = 0
+
+        def seekable(self):
+            return True
+
+        def seek(self, offset, whence=0, /):
+            self.at = len(self.content) if whence else offset
+            return self.at
+
+        def tell(self):
+            return self.at
+
+        def read(self, size=-1, /):
+            chunk = self.content[self.at : self.at + size]
+            self.at += len(chunk)
+            return chunk
+
+    handle = Unpacking()
+    sources, ref = measured(handle)
+    for content in (CONTENT[:5], CONTENT + b"y"):
+        handle.content = content
+        with pytest.raises(SourceError, match="while it was sent"):
+            read(sources, ref)
 
 
 def test_a_file_object_that_gives_more_than_it_was_asked_for_is_an_error():
@@ -552,15 +614,6 @@ def test_a_file_object_that_gives_more_than_it_was_asked_for_is_an_error():
     sources, ref = measured(Generous(b"x" * 100))
     with pytest.raises(SourceError, match="more bytes than it was asked for"), sources.open(ref) as source:
         list(source.chunks())
-
-
-def test_a_bytearray_that_changes_its_size_is_an_error():
-    """Between attempts it can; while it is sent, Python keeps it from changing."""
-    source = bytearray(CONTENT)
-    sources, ref = measured(source)
-    source.append(1)
-    with pytest.raises(SourceError, match="changed"):
-        read(sources, ref)
 
 
 def test_a_closed_file_object_is_told_when_it_is_opened(path):

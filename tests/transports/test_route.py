@@ -2,13 +2,18 @@
 
 import pytest
 
+from flowflex_core import Request
 from flowflex_core.address import AddressError
 from flowflex_transports.environment import Proxies
 from flowflex_transports.route import Route
+from tests.support.attempts import Chunks
 
 DIRECT = Proxies(trust_environment=False)
 PROXY = Proxies("http://me:secret@proxy.test:3128")
 CREDENTIALS = {"Proxy-Authorization": "Basic bWU6c2VjcmV0"}
+
+
+REQUEST = Request("1", "PUT", "https://unused.test", {"Authorization": "Basic mine"}, b"", 1.0, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -23,13 +28,20 @@ CREDENTIALS = {"Proxy-Authorization": "Basic bWU6c2VjcmV0"}
 def test_a_target_holds_the_bytes_of_the_url(url, host, target):
     """Nothing of a URL is written in another way: a signature may cover all of it."""
     route = Route.to(url, DIRECT)
-    assert (route.host, route.target, route.proxy_headers) == (host, target, {})
+    assert (route.host, route.target) == (host, target)
+    assert route.headers(REQUEST, b"") == {"Host": host, "Authorization": "Basic mine", "Content-Length": "0"}
 
 
 def test_a_proxy_is_given_the_whole_url_without_tls():
     """It reads the request then, and its credentials go along."""
     route = Route.to("http://s.test/a?b", PROXY)
-    assert (route.host, route.target, route.proxy_headers) == ("s.test", "http://s.test/a?b", CREDENTIALS)
+    assert (route.host, route.target) == ("s.test", "http://s.test/a?b")
+    assert route.headers(REQUEST, b"{}") == {
+        "Host": "s.test",
+        "Authorization": "Basic mine",
+        **CREDENTIALS,
+        "Content-Length": "2",
+    }
     assert not route.tunnelled
 
 
@@ -37,7 +49,12 @@ def test_a_tunnel_keeps_the_proxys_credentials_from_the_server():
     """They go with the request for the tunnel, and with nothing that goes through it."""
     route = Route.to("https://s.test/a?b", PROXY)
     assert (route.tunnel, route.tunnel_headers) == ("s.test:443", {"Host": "s.test:443", **CREDENTIALS})
-    assert (route.target, route.proxy_headers, route.tunnelled) == ("/a?b", {}, True)
+    assert (route.target, route.tunnelled) == ("/a?b", True)
+    assert route.headers(REQUEST, Chunks(b"12", b"3")) == {
+        "Host": "s.test",
+        "Authorization": "Basic mine",
+        "Content-Length": "3",
+    }
 
 
 @pytest.mark.parametrize(
@@ -69,3 +86,12 @@ def test_what_can_be_read_in_two_ways_is_no_route():
     """A URL with a user name in it, for one."""
     with pytest.raises(AddressError):
         Route.to("https://me@s.test/", DIRECT)
+
+
+def test_what_holds_credentials_does_not_show():
+    """Neither where a presigned URL leads nor what goes along stands in the repr of anything."""
+    route = Route.to("http://s.test/a?sig=hidden", PROXY)
+    values = [route, route.target, route.headers(REQUEST, b""), Route.to("https://s.test/", PROXY).tunnel_headers]
+    shown = repr(values)
+    assert "sig=" not in shown
+    assert "Basic" not in shown

@@ -1,4 +1,5 @@
 import contextvars
+import re
 import threading
 import time
 
@@ -6,6 +7,7 @@ import pytest
 
 from flowflex_core import (
     Failure,
+    FlowFlexConfigError,
     FlowFlexError,
     FlowFlexOutcomeUnknownError,
     FlowFlexTimeoutError,
@@ -20,7 +22,7 @@ from flowflex_testing import contract
 from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import Clock, Deadline, Progress
 from flowflex_transports.sync.run import Run
-from tests.support.transports import BASE, Abandoning, Scripted, flowflex_threads, leg
+from tests.support.transports import BASE, RUBBISH, Abandoning, Scripted, flowflex_threads, leg
 
 
 def send(transport, *, files=0, spare=15, on_progress=None, steady=time.monotonic, **bounds):
@@ -283,13 +285,28 @@ def test_a_transport_that_takes_a_files_error_for_trouble_repeats_nothing(tmp_pa
 
 
 def test_a_transport_that_raises_ends_the_send():
-    """A fault in a transport is shown, not taken for network trouble."""
+    """A fault in a transport is shown, not taken for network trouble; a note names the transport."""
 
     def meanwhile(request):
         raise ZeroDivisionError
 
     run, _ = send(Scripted(meanwhile), files=3)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as caught:
+        run.to_end()
+    (note,) = caught.value.__notes__
+    assert note.startswith("Scripted.perform raised ZeroDivisionError for upload-url/")
+
+
+@pytest.mark.parametrize(("make", "words"), RUBBISH, ids=[words for _, words in RUBBISH])
+def test_a_transport_that_returns_no_outcome_is_named(make, words):
+    """And what it returned is: nobody has to guess whose mistake it is."""
+
+    class Rubbish(Scripted):
+        def perform(self, request, body):
+            return make(request.id)
+
+    run, _ = send(Rubbish())
+    with pytest.raises(FlowFlexConfigError, match=re.escape(f"Rubbish.perform returned {words} for event/1: it must")):
         run.to_end()
 
 

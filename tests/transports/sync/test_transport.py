@@ -13,7 +13,7 @@ import pytest
 from flowflex_core import Failure, FlowFlexConfigError, Response
 from flowflex_transports.environment import Proxies
 from flowflex_transports.sync.transport import Urllib3Transport
-from tests.support.attempts import Chunks, request
+from tests.support.attempts import Chunks, request, shown_by_frames
 from tests.support.scripted import ScriptedServer, Wire, answering
 
 # Failures
@@ -233,6 +233,28 @@ def test_logs_of_the_libraries_beneath_hold_no_presigned_url(transport, caplog):
     with ScriptedServer(answering(odd)) as server:
         transport.perform(request(server.url("/x?sig=secret"), method="PUT"), b"")
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("moment", ["sending", "waiting"])
+@pytest.mark.parametrize("proxied", [False, True])
+def test_no_frame_shows_a_credential(moment, proxied, monkeypatch):
+    """Ctrl-C in the midst of a request: tools that report errors print the locals of all frames."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    if moment == "waiting":
+        monkeypatch.setattr("flowflex_transports.sync.connection.read_reply", interrupt)
+    with ScriptedServer(answering()) as server:
+        url, proxy = server.url("/x?sig=hidden"), f"http://me:hidden@127.0.0.1:{server.port}"
+        transport = Urllib3Transport(proxy=proxy) if proxied else Urllib3Transport()
+        body = Chunks(b"a", b"b", between=interrupt if moment == "sending" else lambda: None)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            transport.perform(request(url, method="PUT", headers={"Authorization": "Basic hidden"}), body)
+        transport.close()
+    shown = shown_by_frames(caught.value)
+    assert "exchange: " in shown
+    assert "hidden" not in shown.replace("<hidden>", "").replace("headers, hidden>", "")
 
 
 @pytest.mark.parametrize("make", [Urllib3Transport, lambda proxy: Proxies(proxy)])

@@ -626,19 +626,6 @@ async def test_what_on_progress_raises_comes_out_alone(fake, pdf):
 
 
 @in_trio
-async def test_a_transport_that_breaks_its_contract_is_heard(memory):
-    """What a foreign transport raises reaches the caller alone, though it came out of two nurseries."""
-
-    async def answer(request, body):
-        async with trio.open_nursery():
-            raise ZeroDivisionError
-
-    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
-    with pytest.raises(ZeroDivisionError):
-        await client.send_event("e")
-
-
-@in_trio
 async def test_a_source_that_cannot_be_opened_any_more_is_a_source_failure(memory, pdf):
     """A file that goes away between measuring and sending was not sent."""
 

@@ -1,14 +1,103 @@
-"""The loop on trio: when a call must end, and what is told of it then."""
+"""The loop on trio: what it lets through to its caller, when a call must end, and what is told of it then."""
 
 import pytest
 import trio
 
-from flowflex_core import Failure, FlowFlexOutcomeUnknownError, FlowFlexTimeoutError, file
+from flowflex_core import Failure, FlowFlexConfigError, FlowFlexOutcomeUnknownError, FlowFlexTimeoutError, file
 from flowflex_testing import AsyncMemoryTransport, FakeFlowFlex
 from flowflex_transports import AsyncFlowFlex
 from tests.support.attempts import full_listener
-from tests.support.transports import BASE
+from tests.support.transports import BASE, RUBBISH
 from tests.support.trio_peer import in_trio
+
+# What is raised
+
+
+class Answering:
+    """A transport that asks a function for the outcome of each request."""
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    async def perform(self, request, body):
+        return await self._answer(request, body)
+
+    async def aclose(self):
+        pass
+
+
+def in_a_group():
+    return ExceptionGroup("mine", [ValueError(1), ExceptionGroup("inner", [OSError(2), KeyError(3)])])
+
+
+@pytest.mark.parametrize("mine", [in_a_group(), StopAsyncIteration("mine"), ConnectionResetError("mine")], ids=repr)
+@pytest.mark.parametrize("careless", [False, True])
+@in_trio
+async def test_a_callbacks_exception_reaches_the_caller_as_it_was_raised(mine, careless):
+    """Be it a group, or what ends an iteration, and whatever the transport makes of it."""
+    inner = AsyncMemoryTransport(fake := FakeFlowFlex())
+
+    async def answer(request, body):
+        try:
+            return await inner.perform(request, body)
+        except Exception:
+            if careless:
+                return Failure(request.id, "connection", "broken", True)
+            raise
+
+    def on_progress(ref, sent, total):
+        raise mine
+
+    client = AsyncFlowFlex(**fake.client_options, transport=Answering(answer))
+    payload = {"a": file(b"1", filename="a.txt"), "b": file(b"2", filename="b.txt")}
+    with pytest.raises(type(mine)) as caught:
+        await client.send_event("e", payload=payload, on_progress=on_progress)
+    assert caught.value is mine
+    assert mine.__cause__ is None
+    assert not hasattr(mine, "__notes__")
+
+
+@in_trio
+async def test_what_no_coroutine_can_raise_is_a_cause():
+    """Python makes a RuntimeError of a StopIteration that leaves a coroutine."""
+    fake = FakeFlowFlex()
+    mine = StopIteration("mine")
+
+    def on_progress(ref, sent, total):
+        raise mine
+
+    client = AsyncFlowFlex(**fake.client_options, transport=AsyncMemoryTransport(fake))
+    with pytest.raises(RuntimeError) as caught:
+        await client.send_event("e", payload={"a": file(b"1", filename="a.txt")}, on_progress=on_progress)
+    assert caught.value.__cause__ is mine
+
+
+@in_trio
+async def test_a_transport_that_raises_is_heard_and_named():
+    """What a foreign transport raises reaches the caller alone, though it came out of two nurseries."""
+
+    async def answer(request, body):
+        async with trio.open_nursery():
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        await AsyncFlowFlex(**BASE, transport=Answering(answer)).send_event("e")
+    (note,) = caught.value.__notes__
+    assert note.startswith("Answering.perform raised ZeroDivisionError for event/1")
+
+
+@pytest.mark.parametrize(("make", "words"), RUBBISH, ids=[words for _, words in RUBBISH])
+@in_trio
+async def test_a_transport_that_returns_no_outcome_is_named(make, words):
+    """And what it returned is: nobody has to guess whose mistake it is."""
+
+    async def answer(request, body):
+        return make(request.id)
+
+    with pytest.raises(FlowFlexConfigError) as caught:
+        await AsyncFlowFlex(**BASE, transport=Answering(answer)).send_event("e")
+    assert f"Answering.perform returned {words} for event/1: it must return" in str(caught.value)
+
 
 # Time
 

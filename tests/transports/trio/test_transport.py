@@ -22,6 +22,7 @@ from flowflex_core.messages import MAX_REPLY_BYTES, Failure, Request, Response
 from flowflex_transports.protocols import AsyncSource
 from flowflex_transports.trio import transport as transport_module
 from flowflex_transports.trio.transport import TrioTransport
+from tests.support.attempts import shown_by_frames
 from tests.support.trio_peer import OK, Talk, answering, content_length, in_trio, serving
 
 SECRET = "c2VjcmV0"  # in a header, a query and a proxy's credentials; never in a message
@@ -881,12 +882,14 @@ async def test_an_upload_that_the_peer_drops_is_a_connection_failure(scheme):
     [
         b"220 mail ESMTP\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400_000,
     ],
-    ids=["smtp", "status", "switch", "length", "chunk", "endless head"],
+    ids=["smtp", "status", "older", "newer", "switch", "length", "chunk", "endless head"],
 )
 @in_trio
 async def test_a_reply_that_is_not_http_is_a_protocol_failure(said):
@@ -1039,6 +1042,25 @@ async def test_an_exception_of_the_source_passes_through(scheme):
         assert (await replied(transport, a_request(peer.url()), b"")).status == 200
         await transport.aclose()
     assert len(peer.talks) == 2
+
+
+@in_trio
+async def test_no_frame_shows_a_credential(scheme):
+    """Tools that report errors print the locals of all frames that an exception came through."""
+
+    class Torn(Upload):
+        async def chunks(self):
+            yield b"x"
+            raise ZeroDivisionError
+
+    async with serving(answering(), **scheme[0]) as peer:
+        transport = TrioTransport(**scheme[1])
+        with pytest.raises(ZeroDivisionError) as caught:
+            await transport.perform(a_request(peer.url()), Torn(100))
+        await transport.aclose()
+    shown = shown_by_frames(caught.value)
+    assert "perform: " in shown
+    assert SECRET not in shown
 
 
 @pytest.mark.parametrize("given", [99, 101])
