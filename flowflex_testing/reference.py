@@ -39,7 +39,8 @@ def reference() -> str:
     for place, title in PLACES.items():
         rows = [_row(rule) for rule in RULES.values() if rule.id.partition(".")[0] == place]
         parts.append("\n".join([f"## {title}\n", "| rule | answer | how it is known |", "|---|---|---|", *rows, ""]))
-    parts.append("\n".join(["## What is not modelled\n", *(f"- {what}: {note}" for what, note in NOT_MODELLED.items()), ""]))
+    limits = [f"- {what}: {note}" for what, note in NOT_MODELLED.items()]
+    parts.append("\n".join(["## What is not modelled\n", *limits, ""]))
     return "\n".join(parts)
 
 

@@ -47,7 +47,8 @@ def block() -> str:
     facts = (
         f"The fake has {len(RULES)} rules: {count['documented']} are documented by the vendor, "
         f"{count['vendor-source']} were read in the source of its SDK, and {count['assumed']} are assumed, "
-        "each for a reason that [the rule reference](docs/rules.md) tells. No answer was ever compared with the real FlowFlex."
+        "each for a reason that [the rule reference](docs/rules.md) tells. "
+        "No answer was ever compared with the real FlowFlex."
     )
     limits = f"Not modelled: {'; '.join(NOT_MODELLED)}."
     rows = [f"| {driven.client} | `{driven.module}` |" for driven in DRIVEN]
