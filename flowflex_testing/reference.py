@@ -21,8 +21,8 @@ _OPENING = """\
 
 # The rules of the fake
 
-What `FakeFlowFlex` enforces, in the order in which it looks. The id of a rule stands in the journal, in the messages of
-failed assertions and beside each refusal on the inspector page.
+What `FakeFlowFlex` enforces. The id of a rule stands in the journal, in the messages of failed assertions and beside
+each refusal on the inspector page.
 
 How each is known: *documented* is in the vendor's README; *vendor-source* was read in its SDK 0.1.0; *assumed* is a
 guess, with its reason. That is about what a rule says. Of the answers, only the codes MIME_NOT_ALLOWED and

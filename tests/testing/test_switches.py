@@ -2,10 +2,14 @@
 
 import pytest
 
+from flowflex_core import FlowFlexError, SendEvent, Settings
+from flowflex_testing.clock import Clock
 from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.memory import MemoryTransport
 from flowflex_testing.messages import Head
 from flowflex_testing.rules import RULES
 from flowflex_testing.switches import ALLOWED, RateLimit, Switches
+from flowflex_transports import FlowFlex
 from tests.testing.caller import Caller
 
 SETTINGS = [(name, setting) for name, allowed in ALLOWED.items() for setting in allowed]
@@ -147,11 +151,41 @@ def test_what_is_refused_by_the_rate_does_not_count():
 
 def test_retry_after_can_be_a_date():
     """In the other form it is the moment at which the window ends, as HTTP writes it (RFC 9110, section 5.6.7)."""
-    from flowflex_testing.clock import Clock
-
     caller = caller_with(rate_limit=RateLimit(1, 90.5, "date"), clock=Clock(784_111_777.0))
     caller.event()
     assert caller.event().headers["Retry-After"] == "Sun, 06 Nov 1994 08:51:08 GMT"
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_who_obeys_retry_after_gets_through(form):
+    """Our core reads either form, waits as long as it says, and is taken with the first repeat."""
+    fake = FakeFlowFlex(rate_limit=RateLimit(1, 30, form))
+    Caller(fake).upload_url()
+    transport = MemoryTransport(fake)
+    send = SendEvent.start(Settings(**fake.client_options), "invoice.created", idempotency_key="key-1")
+    turn = send.advance(fake.clock.now())
+    while not turn.done:
+        outcomes = [transport.perform(request, b"{}") for request in turn.requests]
+        if not outcomes:
+            assert turn.wait is not None
+            fake.clock.advance(seconds=turn.wait)
+        turn = send.advance(fake.clock.now(), *outcomes)
+    assert send.result().idempotency_key == "key-1"
+    assert [request.status for request in fake.requests] == [200, 429, 202]
+    assert 30 <= fake.requests[-1].at - fake.requests[0].at < 60
+
+
+@pytest.mark.parametrize("dialect", ALLOWED["api_dialect"])
+def test_our_client_reads_either_dialect(dialect):
+    """Sentence and code of a refusal arrive whatever the fields are called."""
+    fake = FakeFlowFlex(api_dialect=dialect)
+    with (
+        FlowFlex(**fake.client_options, transport=MemoryTransport(fake)) as client,
+        pytest.raises(FlowFlexError) as raised,
+    ):
+        client.send_event("invoice.created", payload={"a": "asset_01234567"})
+    assert (raised.value.status, raised.value.code) == (422, "ASSET_NOT_FOUND")
+    assert "there is no asset" in raised.value.message
 
 
 def test_the_rate_is_that_of_one_integration():
