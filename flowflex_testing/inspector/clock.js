@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { byId } from "./dom.js";
 import { attempt, tell } from "./telling.js";
-import { iso, moment, span, speed } from "./words.js";
+import { day, iso, moment, span, speed, time } from "./words.js";
 
 const TICK = 500;
 
@@ -48,10 +48,12 @@ export function currentTime() {
 function show() {
   if (reading === null) return;
   const now = currentTime();
-  for (const time of [byId("now"), byId("clock-now")]) {
-    time.dateTime = iso(now);
-    time.textContent = moment(now);
-  }
+  const inBar = byId("now");
+  const inSheet = byId("clock-now");
+  inBar.dateTime = inSheet.dateTime = iso(now);
+  inBar.firstElementChild.textContent = `${day(now)}, `;
+  inBar.lastElementChild.textContent = time(now);
+  inSheet.textContent = moment(now);
   const { next } = reading;
   byId("clock-next").textContent = next === null ? "Nothing expires." : `In ${span(Math.max(0, next.at - now))}, ${next.what}.`;
   showExpiries(now);
@@ -59,10 +61,10 @@ function show() {
 
 // Wherever a file stands on the page, its time counts down.
 export function showExpiries(now = currentTime()) {
-  for (const time of document.querySelectorAll("time[data-expires]")) {
-    const at = Number(time.dataset.expires);
-    time.dateTime = iso(at);
-    time.title = moment(at);
-    time.textContent = at > now ? `expires in ${span(at - now)}` : `expired ${span(now - at)} ago`;
+  for (const expiry of document.querySelectorAll("time[data-expires]")) {
+    const at = Number(expiry.dataset.expires);
+    expiry.dateTime = iso(at);
+    expiry.title = moment(at);
+    expiry.textContent = at > now ? `expires in ${span(at - now)}` : `expired ${span(now - at)} ago`;
   }
 }

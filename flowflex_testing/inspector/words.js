@@ -22,6 +22,7 @@ export const PROVENANCE = {
 };
 
 export const iso = (at) => new Date(at * 1000).toISOString();
+export const day = (at) => DAY.format(at * 1000);
 export const time = (at) => TIME.format(at * 1000);
 export const moment = (at) => MOMENT.format(at * 1000);
 export const number = (value) => NUMBER.format(value);
@@ -29,8 +30,7 @@ export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? 
 
 // The time of day, with the day before it where that is another one than today's.
 export function timeOfDay(at, now) {
-  const day = DAY.format(at * 1000);
-  return day === DAY.format(now * 1000) ? time(at) : `${day}, ${time(at)}`;
+  return day(at) === day(now) ? time(at) : `${day(at)}, ${time(at)}`;
 }
 
 export function bytes(size) {

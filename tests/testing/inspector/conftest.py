@@ -1,0 +1,103 @@
+"""The inspector in a real browser: one Chromium for all of its tests, a page and a fake for each."""
+
+import shutil
+
+import pytest
+
+from flowflex_testing import FakeFlowFlex
+from flowflex_transports import FlowFlex
+
+# Whatever a page of this machine does not need: lookups and updates of the browser's own.
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+# Slower than any page here, faster than anybody's patience.
+PATIENCE_MS = 10_000
+
+
+@pytest.fixture(scope="package")
+def browser():
+    """Start Debian's Chromium once."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def fake():
+    """Serve a fake with its inspector, which keeps whole files."""
+    with FakeFlowFlex(inspector=True, keep_files_bytes=1 << 20) as served:
+        yield served
+
+
+@pytest.fixture
+def client(fake):
+    """Give a client of the fake that never waits long before it tries again."""
+    with FlowFlex(**fake.client_options) as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def open_context(browser):
+    """Make a browser window of its own kind, once for each kind: to make one takes longer than to open a page."""
+    made = {}
+
+    def opened(width, color_scheme):
+        if (width, color_scheme) not in made:
+            context = browser.new_context(
+                viewport={"width": width, "height": 800},
+                color_scheme=color_scheme,
+                reduced_motion="reduce",
+                timezone_id="UTC",
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+            context.set_default_timeout(PATIENCE_MS)
+            made[width, color_scheme] = context
+        return made[width, color_scheme]
+
+    yield opened
+    for context in made.values():
+        context.close()
+
+
+@pytest.fixture
+def open_page(open_context, fake):
+    """Open the inspector, as often as a test likes; a script that fails, or a breach of the policy, is an error."""
+    pages = []
+    problems: list[str] = []
+
+    def note(message):
+        if "Security Policy" in message.text:
+            problems.append(message.text)
+
+    def opened(width=1280, color_scheme="light"):
+        page = open_context(width, color_scheme).new_page()
+        pages.append(page)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", note)
+        page.goto(fake.base_url)
+        page.get_by_text("Live", exact=True).wait_for()
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert problems == []
+
+
+@pytest.fixture
+def page(open_page):
+    """Open the inspector once."""
+    return open_page()
+
+
+@pytest.fixture
+def rows(page):
+    """Locate the rows of the list."""
+    return page.locator("#list .row")

@@ -1,0 +1,143 @@
+"""The details of a send: its payload with the files, its requests, and what is behind each refusal."""
+
+import contextlib
+import os
+import struct
+import subprocess
+import zlib
+
+import pytest
+from playwright.sync_api import expect
+
+from flowflex_testing.faults import LoseReply, Status
+from flowflex_transports import FlowFlexError
+
+pytestmark = pytest.mark.slow
+
+
+def png() -> bytes:
+    """One red pixel."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    pixel = zlib.compress(b"\0\xff\0\0")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixel) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def send(page, client, rows):
+    """Send an event and open it on the page, refused or not."""
+
+    def sent(event="invoice.created", payload=None):
+        with contextlib.suppress(FlowFlexError):
+            client.send_event(event, payload=payload)
+        rows.first.click()
+        expect(page.get_by_role("heading", name=event, exact=True)).to_be_visible()
+
+    return sent
+
+
+def test_a_file_stands_in_its_place_of_the_payload(page, client, send):
+    """In the place of an asset id stand the name, size, type and remaining time of its file, and a way to its bytes."""
+    invoice = client.file(b"%PDF-1.7", filename="invoice.pdf")
+    send(payload={"total": 4200, "order": {"receipt": invoice}})
+    card = page.locator(".nest .nest .file")
+    for words in ("invoice.pdf", "8 B", "application/pdf", "expires in 48 h"):
+        expect(card).to_contain_text(words)
+    with page.expect_download() as download:
+        card.get_by_role("link", name="Download invoice.pdf").click()
+    assert download.value.suggested_filename == "invoice.pdf"
+    assert download.value.path().read_bytes() == b"%PDF-1.7"
+
+
+def test_an_image_is_shown_small(page, client, send):
+    """A picture is drawn beside its name."""
+    send(payload={"photo": client.file(png(), filename="photo.png")})
+    image = page.locator(".file img")
+    expect(image).to_be_visible()
+    page.wait_for_function("image => image.naturalWidth === 1", arg=image.element_handle())
+
+
+def test_a_refusal_shows_its_rule(page, send):
+    """A refused send shows the status, the code, the sentence of the rule, and what the rule is based on."""
+    send(payload={"assetId": "asset_unknown1234"})
+    note = page.locator("#item-head .note")
+    for words in ("422 ASSET_NOT_FOUND", "event.asset-unknown", "assumed"):
+        expect(note).to_contain_text(words)
+    request = page.locator("#timeline li")
+    expect(request).to_contain_text("ASSET_NOT_FOUND")
+    expect(request).to_contain_text("Rule:")
+
+
+def test_a_retry_and_the_fault_before_it_are_marked(page, fake, client, send):
+    """Of a PUT that a fault struck, the fault is shown, and the one that came after is a retry."""
+    fake.faults.arm("put", Status(503, retry_after=0))
+    send(payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
+    requests = page.locator("#timeline li")
+    expect(requests).to_have_count(4)
+    expect(requests.nth(1)).to_contain_text("503")
+    expect(requests.nth(2).locator(".badge")).to_have_text(["retry"])
+    requests.nth(1).locator("summary").click()
+    expect(requests.nth(1)).to_contain_text("Status(status=503")
+    expect(page.locator("#list .row")).to_contain_text("1 retry")
+
+
+def test_a_replay_is_marked(page, fake, send):
+    """The answer that was kept for an idempotency key is told from a first one."""
+    fake.faults.arm("event", LoseReply())
+    send()
+    requests = page.locator("#timeline li")
+    expect(requests).to_have_count(2)
+    expect(requests.nth(0)).to_contain_text("cut")
+    expect(requests.nth(1)).to_contain_text("replay")
+    expect(page.locator("#list .row")).to_contain_text("1 replay")
+
+
+def test_a_request_shows_both_sides_and_no_secret(page, fake, client, send):
+    """Headers, body and reply of a request are shown; credentials and presigned queries stand nowhere on the page."""
+    send(payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
+    for summary in page.locator("#timeline summary").all():
+        summary.click()
+    event = page.locator("#timeline li").last
+    expect(event.get_by_role("row", name="x-event invoice.created")).to_be_visible()
+    expect(event).to_contain_text("[masked]")
+    expect(event).to_contain_text('"status": "accepted"')
+    text = page.content()
+    assert fake.api_secret not in text
+    assert "X-Amz-Signature" not in text
+    for request in fake.requests:
+        query = request.target.partition("?")[2]
+        assert not query or query not in text
+
+
+def test_what_is_open_stays_open_while_the_send_goes_on(page, fake, send, client):
+    """A request that is being read is not closed by the next one that arrives."""
+    client.send_event("invoice.created", payload={"n": 1}, idempotency_key="one-key")
+    page.locator("#list .row").click()
+    first = page.locator("#timeline details").first
+    expect(first).to_have_attribute("open", "")
+    first.get_by_role("button", name="Copy as curl").focus()
+    client.send_event("invoice.created", payload={"n": 1}, idempotency_key="one-key")
+    expect(page.locator("#timeline li")).to_have_count(2)
+    expect(first).to_have_attribute("open", "")
+    expect(first.get_by_role("button", name="Copy as curl")).to_be_focused()
+
+
+def test_a_request_copied_as_curl_runs(page, fake, send):
+    """The command goes on the clipboard without secrets, and with them in the environment it is accepted."""
+    send(payload={"name": "O'Neill \u2713"})
+    page.get_by_role("button", name="Copy as curl").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert fake.api_secret not in command
+    options = fake.client_options
+    secrets = {"FLOWFLEX_API_KEY": options["api_key"], "FLOWFLEX_API_SECRET": options["api_secret"]}
+    run = subprocess.run(
+        ["bash", "-c", command], env=os.environ | secrets, capture_output=True, text=True, timeout=20, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert '"accepted"' in run.stdout
+    repeated = fake.requests[-1]
+    assert (repeated.status, repeated.body) == (202, fake.requests[0].body)
