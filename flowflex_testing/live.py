@@ -64,7 +64,9 @@ class Origin(ThreadedWSGIServer):
     @property
     def url(self) -> str:
         """The origin as a URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # Who listens at every address is found at loopback.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - a name, not a choice
+        host = f"[{host}]" if ":" in host else host
         return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
 
     def answer(self, head: Head, body: BodyReader) -> Reply | Abort:

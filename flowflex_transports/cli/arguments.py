@@ -4,7 +4,9 @@ The parts are imported when they run, so that `flowflex --help` answers at once.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from flowflex_core.version import __version__
@@ -30,6 +32,9 @@ payload paths are those of results and errors:
   --file 'gallery[0]=a.png'       {"gallery": [FILE]}
   --file 'order["a.b"]=a.pdf'     {"order": {"a.b": FILE}}; odd keys stand in quotes
 """
+
+
+_RATES = {"real": 1.0, "frozen": 0.0}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser(
             "fake",
             help="serve a fake FlowFlex on this machine until Ctrl-C or SIGTERM",
-            description="Serve a fake FlowFlex on this machine until Ctrl-C or SIGTERM. "
+            description="Serve a fake FlowFlex on this machine until Ctrl-C or SIGTERM, "
+            "with a page that shows what arrives. "
             "It prints the four export lines that point flowflex, and your program, at it.",
         )
     )
@@ -121,11 +127,70 @@ def _describe_upload(upload: argparse.ArgumentParser) -> None:
 
 def _describe_fake(fake: argparse.ArgumentParser) -> None:
     fake.add_argument("--host", metavar="H", default="127.0.0.1", help="a loopback address (default: %(default)s)")
-    fake.add_argument("--port", metavar="P", type=_port, default=0, help="default: a free one")
+    fake.add_argument("--port", metavar="P", type=_port, help="of the API and the page; default: a free one")
+    fake.add_argument("--storage-port", metavar="P", type=_port, help="default: a free one")
+    fake.add_argument("--inspector-port", metavar="P", type=_port, help="a further port for the page alone")
     fake.add_argument("--api-key", metavar="K")
     fake.add_argument("--api-secret", metavar="S")
     fake.add_argument("--integration", metavar="CODE")
+    fake.add_argument(
+        "--clock",
+        metavar="real|frozen|RATE",
+        type=_rate,
+        default=1.0,
+        help="how fast its time goes: RATE seconds in a second (default: real)",
+    )
+    fake.add_argument(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        help="keep what it holds in DIR, for the next time, with the ports that were free; credentials are not kept",
+    )
+    fake.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="let --host be an address that other machines reach: whoever does may read and change everything",
+    )
+    _describe_switches(fake)
     fake.set_defaults(run=_fake)
+
+
+def _describe_switches(fake: argparse.ArgumentParser) -> None:
+    switches = fake.add_argument_group("where the real FlowFlex is not documented")
+    switches.add_argument(
+        "--strict",
+        action=argparse.BooleanOptionalAction,
+        help="hold the rules that are an assumed strictness (default: hold them)",
+    )
+    switches.add_argument("--storage-dialect", choices=("s3", "supabase"), help="default: s3")
+    switches.add_argument("--api-dialect", choices=("error/code", "message/name"), help="default: error/code")
+    switches.add_argument(
+        "--key-fingerprint",
+        choices=("body", "key"),
+        help="what a repeated idempotency key is compared by (default: body)",
+    )
+    switches.add_argument(
+        "--reused-key-status",
+        type=int,
+        choices=(422, 400),
+        help="for a key that comes again with another body (default: 422)",
+    )
+    switches.add_argument(
+        "--refuses-key-in-flight",
+        action=argparse.BooleanOptionalAction,
+        help="answer 409 while the first request under a key is worked on (default: do)",
+    )
+    switches.add_argument(
+        "--missing-file",
+        choices=("refused", "failed-run"),
+        help="what becomes of an event whose file is missing (default: refused)",
+    )
+    switches.add_argument(
+        "--rate-limit",
+        metavar="N/SECONDS",
+        type=_rate_limit,
+        help="so many requests of one integration in so many seconds (default: any number)",
+    )
 
 
 def _add_transport(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +207,31 @@ def _port(text: str) -> int:
     if text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) <= 65535:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 65535")
+
+
+def _rate(text: str) -> float:
+    if text in _RATES:
+        return _RATES[text]
+    rate = _positive(text)
+    if rate is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not real, frozen or a number over 0")
+    return rate
+
+
+def _rate_limit(text: str) -> tuple[int, float]:
+    requests, _, window = text.partition("/")
+    seconds = _positive(window)
+    if not (requests.isascii() and requests.isdecimal() and 0 < len(requests) < 10 and int(requests)) or not seconds:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like 100/60: requests, and in how many seconds")
+    return int(requests), seconds
+
+
+def _positive(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def _demo(options: argparse.Namespace) -> None:

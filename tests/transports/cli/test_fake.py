@@ -1,12 +1,18 @@
 """`flowflex fake`: a server that other programs are pointed at, and that ends when it is told to."""
 
+import base64
+import json
 import shlex
 import signal
 import socket
+import urllib.request
 
 import pytest
 
-from flowflex_transports import FlowFlex
+from flowflex_testing.switches import ALLOWED
+from flowflex_transports import FlowFlex, file
+from flowflex_transports.cli.arguments import parse
+from tests.testing.test_connection import Wire
 
 
 def _serving(flowflex, *arguments):
@@ -15,6 +21,35 @@ def _serving(flowflex, *arguments):
     words = [shlex.split(process.stdout.readline()) for _ in range(4)]
     assert [word[0] for word in words] == ["export"] * 4
     return process, dict(word[1].split("=", 1) for word in words)
+
+
+def _client(settings):
+    return FlowFlex(**{name.removeprefix("FLOWFLEX_").lower(): value for name, value in settings.items()})
+
+
+def _asked(settings, path):
+    with urllib.request.urlopen(f"{settings['FLOWFLEX_BASE_URL']}/_fake/{path}", timeout=10) as reply:
+        return json.load(reply)
+
+
+def _begun_event(settings):
+    """Return a connection on which the fake waits for the body of an event, `{}`."""
+    wire = Wire(settings["FLOWFLEX_BASE_URL"])
+    token = base64.b64encode(f"{settings['FLOWFLEX_API_KEY']}:{settings['FLOWFLEX_API_SECRET']}".encode())
+    wire.send(
+        b"POST /v1/events/%s HTTP/1.1\r\nHost: fake\r\nAuthorization: Basic %s\r\nX-Event: order.placed\r\n"
+        b"X-Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        % (settings["FLOWFLEX_INTEGRATION_CODE"].encode(), token)
+    )
+    assert wire.head()[0] == 100
+    return wire
+
+
+def _lines_up_to(process, start):
+    for line in process.stderr:
+        if line.startswith(start):
+            return line
+    raise AssertionError(f"it ended without {start!r}")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -33,7 +68,10 @@ def test_it_serves_until_it_is_told_to_end(flowflex, number):
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=10)
     assert (process.returncode, stdout) == (0, "")
-    assert stderr == "serving until Ctrl-C or SIGTERM\n"
+    inspector, serving, ending = stderr.splitlines()
+    assert inspector == f"inspector: {settings['FLOWFLEX_BASE_URL']}/"
+    assert serving == "serving until Ctrl-C or SIGTERM"
+    assert ending == "ending: requests under way get 5 seconds; a second signal ends at once"
 
 
 def test_what_it_takes_can_be_chosen(flowflex):
@@ -51,8 +89,7 @@ def test_what_it_takes_can_be_chosen(flowflex):
         "FLOWFLEX_INTEGRATION_CODE": "my/code",
         "FLOWFLEX_BASE_URL": f"http://localhost:{port}",
     }
-    options = {name.removeprefix("FLOWFLEX_").lower(): value for name, value in settings.items()}
-    with FlowFlex(**options) as client:
+    with _client(settings) as client:
         client.send_event("order.placed")
 
 
@@ -62,7 +99,8 @@ def test_what_it_takes_can_be_chosen(flowflex):
         (["--host", "0.0.0.0"], "not a loopback address"),
         (["--host", "192.0.2.1"], "not a loopback address"),
         (["--host", "no host"], "not a loopback address"),
-        (["--host", "::"], "not a loopback address"),
+        (["--host", "::"], "give --allow-remote"),
+        (["--data", "invoice.pdf"], "no directory"),
         (["--api-key", "a:b"], "colon"),
         (["--integration", ".."], "dot segment"),
         (["--api-secret", ""], "api_secret"),
@@ -83,4 +121,133 @@ def test_a_port_that_is_taken_is_one_sentence(flowflex):
         run = flowflex("fake", "--port", port)
     assert run.returncode == 2
     (line,) = run.stderr.splitlines()
-    assert port in line
+    assert f"--port {port}" in line
+
+
+def test_requests_under_way_end_before_it_does(flowflex):
+    """SIGTERM lets an event that has begun be accepted, on a connection that ends then, and no other begin."""
+    process, settings = _serving(flowflex)
+    wire = _begun_event(settings)
+    process.terminate()
+    _lines_up_to(process, "ending:")
+    wire.send(b"{}")
+    status, head, _ = wire.reply()
+    assert status == 202
+    assert b"Connection: close" in head
+    assert wire.is_ended()
+    wire.socket.close()
+    assert process.wait(timeout=10) == 0
+    with pytest.raises(ConnectionRefusedError):
+        Wire(settings["FLOWFLEX_BASE_URL"])
+
+
+def test_a_second_signal_ends_it_at_once(flowflex):
+    """A request that is under way is cut then, and the end is as clean."""
+    process, settings = _serving(flowflex)
+    wire = _begun_event(settings)
+    process.send_signal(signal.SIGINT)
+    _lines_up_to(process, "ending:")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=4) == 0
+    assert wire.is_over()
+    wire.socket.close()
+
+
+def test_other_machines_are_served_where_that_is_asked_for(flowflex):
+    """It says what that means, and prints addresses that lead to it from here."""
+    process, settings = _serving(flowflex, "--host", "0.0.0.0", "--allow-remote")
+    assert _lines_up_to(process, "warning:") == (
+        "warning: whoever reaches 0.0.0.0 can read and change everything here, and sends in clear text\n"
+    )
+    assert settings["FLOWFLEX_BASE_URL"].startswith("http://127.0.0.1:")
+    with _client(settings) as client:
+        client.send_event("order.placed", payload={"file": file(b"x", filename="a.txt")})
+    assert _asked(settings, "health")["requests"] == 3
+
+
+def test_the_page_can_have_a_port_of_its_own(flowflex):
+    """It is printed, and answers there."""
+    process, settings = _serving(flowflex, "--inspector-port", "0")
+    url = _lines_up_to(process, "inspector:").split()[1]
+    assert not url.startswith(settings["FLOWFLEX_BASE_URL"])
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_every_switch_of_the_fake_can_be_set():
+    """The options of the command take what the fake takes."""
+    for name, settings in ALLOWED.items():
+        option = name.replace("_", "-")
+        assert getattr(parse(["fake"]), name) is None
+        for setting in settings:
+            words = [f"--{option}", str(setting)]
+            if isinstance(setting, bool):
+                words = [f"--{option}" if setting else f"--no-{option}"]
+            assert getattr(parse(["fake", *words]), name) == setting
+    assert parse(["fake", "--rate-limit", "100/60"]).rate_limit == (100, 60.0)
+    assert [parse(["fake", "--clock", word]).clock for word in ("real", "frozen", "60")] == [1.0, 0.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--clock", "backwards", "not real, frozen or a number over 0"),
+        ("--clock", "nan", "not real, frozen or a number over 0"),
+        ("--rate-limit", "5", "not like 100/60"),
+        ("--rate-limit", "0/60", "not like 100/60"),
+        ("--rate-limit", "5/0", "not like 100/60"),
+    ],
+)
+def test_an_option_that_means_nothing_is_one_sentence(capsys, option, value, words):
+    """It names the option and what it takes."""
+    with pytest.raises(SystemExit):
+        parse(["fake", f"{option}={value}"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert option in line
+    assert words in line
+
+
+def test_it_behaves_as_its_options_say(flowflex):
+    """Switches and clock are those that were given."""
+    _, settings = _serving(flowflex, "--no-strict", "--storage-dialect", "supabase", "--clock", "frozen")
+    health = _asked(settings, "health")
+    assert (health["strict"], health["storageDialect"]) == (False, "supabase")
+    assert _asked(settings, "clock")["rate"] == 0
+    assert health["now"] == _asked(settings, "health")["now"]
+
+
+@pytest.mark.slow
+def test_with_a_data_directory_it_goes_on_where_it_was_killed(flowflex, tmp_path):
+    """What was answered before a kill -9 is there after it: a URL can be used, a key is replayed, files are found."""
+    process, settings = _serving(flowflex, "--data", "data")
+    with _client(settings) as client:
+        issued = client.create_upload_url(filename="late.txt", mime="text/plain", size=5)
+        first = client.send_event(
+            "order.placed", payload={"file": file(b"kept", filename="a.txt")}, idempotency_key="order-1"
+        )
+    second = flowflex("fake", "--data", "data")
+    assert (second.returncode, second.stderr.count("\n")) == (2, 1)
+    assert "in use by another fake" in second.stderr
+    process.kill()
+    process.wait()
+
+    _, again = _serving(flowflex, "--data", "data")
+    assert again == settings
+    put = urllib.request.Request(issued["uploadUrl"], b"later", {"Content-Type": "text/plain"}, method="PUT")
+    with urllib.request.urlopen(put, timeout=10) as reply:
+        assert reply.status == 200
+    (asset_id,) = first.uploaded_assets.values()
+    with _client(settings) as client:
+        # By the asset ids of the first time, so that it is the same body under the same key.
+        replayed = client.send_event("order.placed", payload={"file": asset_id}, idempotency_key="order-1")
+        assert replayed.response == first.response
+        assert client.create_upload_url(filename="b.txt", mime="text/plain")["assetId"] not in (
+            asset_id,
+            issued["assetId"],
+        )
+    journal = _asked(settings, "journal")
+    assert [request["number"] for request in journal["requests"]] == list(range(1, 8))
+    assert journal["requests"][-2]["mark"] == "replay"
+    content = urllib.request.urlopen(f"{settings['FLOWFLEX_BASE_URL']}/_fake/assets/{asset_id}", timeout=10)
+    with content:
+        assert content.read() == b"kept"
