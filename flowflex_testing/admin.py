@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from flowflex_core.version import __version__
-from flowflex_testing.api import FILE_LIFETIME, KEY_LIFETIME
 from flowflex_testing.fault_forms import as_form, catalogue, read_form
 from flowflex_testing.faults import OPERATIONS
 from flowflex_testing.har import archive
 from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, Headers, Reply
 from flowflex_testing.presentation import Presentation
 from flowflex_testing.sends import Mark, group
-from flowflex_testing.storage import URL_LIFETIME
 
 if TYPE_CHECKING:
     from flowflex_testing.fake import FakeFlowFlex
@@ -214,33 +212,9 @@ class Admin:
 
     def _clock(self, _head: Head, _change: dict[str, Any]) -> Reply:
         clock = self._fake.clock
-        return _json({"now": clock.now(), "start": clock.start, "rate": clock.rate, "next": self._next_expiry()})
-
-    def _next_expiry(self) -> dict[str, Any] | None:
-        store = self._fake.store
-        now = store.clock.now()
-        with store.lock:
-            ends = [
-                end
-                for tenant in store.tenants.values()
-                for end in (
-                    *((asset.stored_at + FILE_LIFETIME, f"the file of {asset.id}") for asset in tenant.assets.values()),
-                    *(
-                        (upload.issued_at + URL_LIFETIME, f"the upload URL of {upload.asset_id}")
-                        for upload in tenant.uploads.values()
-                        if upload.asset_id not in tenant.assets
-                    ),
-                    *(
-                        (answer.stored_at + KEY_LIFETIME, f"the idempotency key of {answer.event_id}")
-                        for answer in tenant.answers.values()
-                    ),
-                )
-                if end[0] >= now
-            ]
-        if not ends:
-            return None
-        at, what = min(ends)
-        return {"at": at, "what": f"{what} expires"}
+        upcoming = clock.next
+        told = None if upcoming is None else {"at": upcoming.at, "what": upcoming.what}
+        return _json({"now": clock.now(), "start": clock.start, "rate": clock.rate, "next": told})
 
     def _move_clock(self, head: Head, change: dict[str, Any]) -> Reply:
         _refuse_others(change, ("advance", "rate"))

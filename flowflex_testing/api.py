@@ -15,18 +15,15 @@ from flowflex_core.files import ALLOWED_MIMES, MAX_FILE_BYTES
 from flowflex_core.payload import payload_path
 from flowflex_testing.dialects import JSON
 from flowflex_testing.exchange import Exchange
+from flowflex_testing.expiries import FILE_LIFETIME, KEY_LIFETIME, URL_LIFETIME
 from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Head, Reply
 from flowflex_testing.rules import RULES, Refused
-from flowflex_testing.storage import URL_LIFETIME
 from flowflex_testing.store import Answer, Asset, Event, Store, Tenant, Upload
 from flowflex_testing.switches import RateLimit
 
 UPLOAD_URL_PATH = "/v1/assets/upload-url"
 EVENTS_PREFIX = "/v1/events/"
-
-FILE_LIFETIME = 172_800
-KEY_LIFETIME = 86_400
 
 MAX_BODY_BYTES = 1_048_576
 MAX_DEPTH = 64

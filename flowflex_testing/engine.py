@@ -40,6 +40,9 @@ class Engine:
 
     def open(self, head: Head) -> Exchange:
         """Begin with a request whose head has arrived, for who wants to feed the body piece by piece."""
+        clock = self.store.clock
+        if clock.rate:
+            clock.settle()
         exchange = self._exchange(head)
         exchange.open()
         return exchange

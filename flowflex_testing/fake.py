@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 from flowflex_testing.clock import Clock
 from flowflex_testing.engine import Engine
 from flowflex_testing.exchange import Exchange
+from flowflex_testing.expiries import Expiry
 from flowflex_testing.fault_plan import FaultPlan
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Abort, BodyReader, Head, Reply
@@ -272,6 +273,12 @@ class FakeFlowFlex(Witness):
         """The files that are stored, by asset id; expired ones too."""
         return {name: asset for tenant in self.store.tenants.values() for name, asset in tenant.assets.items()}
 
+    @property
+    def expired(self) -> list[Expiry]:
+        """The upload URLs, files and idempotency keys that have come to their end, in the order of their ends."""
+        self.clock.settle()
+        return list(self.store.expired)
+
     def keeps(self, asset_id: str) -> bool:
         """Tell whether all of a file is kept."""
         return self._path(asset_id) is not None
@@ -282,12 +289,13 @@ class FakeFlowFlex(Witness):
         if path is None:
             why = "only FakeFlowFlex(keep_files_bytes=...) keeps whole files"
             if self._spool is not None:
-                why = "it was stored before a stop, or newer files took all of keep_files_bytes"
+                why = "it has expired, or was stored before a stop, or newer files took all of keep_files_bytes"
             raise LookupError(f"the content of {asset_id} is not kept: {why}")
         return path.read_bytes()
 
     def reset(self) -> None:
-        """Forget everything that happened, and every fault; the clock stays where it is."""
+        """Forget everything that happened, and every fault; tenants stay, and the clock stays where it is."""
+        self.store.close()
         if self._spool is not None:
             self._spool.clear()
         if self._repository is not None:

@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from flowflex_core.payload import payload_path
-from flowflex_testing.api import FILE_LIFETIME
 from flowflex_testing.curl import curl_command
+from flowflex_testing.expiries import FILE_LIFETIME, URL_LIFETIME
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.masking import Masking
 from flowflex_testing.messages import Abort, Reply
 from flowflex_testing.rules import RULES
 from flowflex_testing.sends import Mark, Send
 from flowflex_testing.spool import Spool
-from flowflex_testing.storage import URL_LIFETIME
 from flowflex_testing.store import Store, Tenant, Upload
 
 # A file deeper in a payload than FlowFlex reads is not looked for.

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_testing.exchange import Exchange
+from flowflex_testing.expiries import URL_LIFETIME
 from flowflex_testing.fault_plan import ArmedFault
 from flowflex_testing.messages import Head, Reply
 from flowflex_testing.rules import Refused
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from flowflex_testing.spool import Part
 
 ASSETS_PREFIX = "/assets/"
-URL_LIFETIME = 7_200
 
 
 class NoPutExchange(Exchange):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from flowflex_testing.clock import Clock
+from flowflex_testing.expiries import FILE_LIFETIME, Expiries, Expiry
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Head
 from flowflex_testing.switches import Switches
@@ -175,6 +176,9 @@ class Store:
         # What keeps all this when the process ends; None where nobody asked for it.
         self.repository = repository
         self.lock = threading.Lock()
+        self.expired: list[Expiry] = []
+        self._expiries = Expiries(self._expire)
+        clock.attend(self._expiries)
         self.tenants: dict[str, Tenant] = {}
         self.tenant_by_authorization: dict[str, Tenant] = {}
         for tenant in tenants:
@@ -198,6 +202,12 @@ class Store:
         self.tenant_by_authorization[tenant.authorization] = tenant
         if self.repository is not None:
             self.repository.restore_tenant(tenant)
+            expiries, name = self._expiries, tenant.name
+            expiries.restore(
+                "upload-url", name, {upload.asset_id: upload.issued_at for upload in tenant.uploads.values()}
+            )
+            expiries.restore("file", name, {asset.id: asset.stored_at for asset in tenant.assets.values()})
+            expiries.restore("key", name, {key: answer.stored_at for key, answer in tenant.answers.items()})
 
     def record(self, head: Head, operation: str | None) -> RecordedRequest:
         """Enter a head that has arrived into the journal."""
@@ -221,6 +231,10 @@ class Store:
         if repository is not None:
             repository.note_time()
 
+    def close(self) -> None:
+        """Let nothing expire any more."""
+        self.clock.leave(self._expiries)
+
     # Under the lock.
 
     def new_id(self, prefix: str) -> str:
@@ -233,12 +247,16 @@ class Store:
         if self.repository is not None:
             self.repository.add_upload(tenant, upload, self.ids_given)
         tenant.uploads[upload.asset_id] = upload
+        self._expiries.plan("upload-url", tenant.name, upload.asset_id, upload.issued_at)
 
     def add_asset(self, tenant: Tenant, asset: Asset) -> None:
         """Hold a file that is stored, in place of one with its id."""
         if self.repository is not None:
             self.repository.add_asset(tenant, asset)
+        first = tenant.assets.get(asset.id)
         tenant.assets[asset.id] = asset
+        if first is None or first.stored_at != asset.stored_at:
+            self._expiries.plan("file", tenant.name, asset.id, asset.stored_at)
 
     def add_event(self, tenant: Tenant, event: Event, answer: Answer | None) -> None:
         """Hold an event that is accepted, and the answer for its idempotency key."""
@@ -247,6 +265,20 @@ class Store:
         tenant.events.append(event)
         if answer is not None and event.idempotency_key is not None:
             tenant.answers[event.idempotency_key] = answer
+            self._expiries.plan("key", tenant.name, event.idempotency_key, answer.stored_at)
+
+    # Called by the clock.
+
+    def _expire(self, expiry: Expiry) -> None:
+        if expiry.kind == "file":
+            with self.lock:
+                asset = self.tenants[expiry.tenant].assets[expiry.id]
+                if asset.stored_at + FILE_LIFETIME > expiry.at:
+                    return  # it was stored anew
+                # The bytes of a file go with it.
+                if self.spool is not None:
+                    self.spool.drop(asset.id, asset.sha256)
+        self.expired.append(expiry)
 
     # Signatures.
 

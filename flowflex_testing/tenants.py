@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from flowflex_testing.expiries import Expiry
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.store import Asset, Event
 from flowflex_testing.witness import Witness
@@ -52,6 +53,11 @@ class TenantFake(Witness):
     def events(self) -> list[Event]:
         """Its events that were accepted, each once."""
         return list(self._fake.store.tenants[self.name].events)
+
+    @property
+    def expired(self) -> list[Expiry]:
+        """Its upload URLs, files and idempotency keys that have come to their end, in the order of their ends."""
+        return [expiry for expiry in self._fake.expired if expiry.tenant == self.name]
 
     @property
     def assets(self) -> dict[str, Asset]:
