@@ -44,11 +44,11 @@ def client(fake):
 
 
 @pytest.fixture(scope="package")
-def open_context(browser):
-    """Make a browser window of its own kind, once for each kind: to make one takes longer than to open a page."""
+def window(browser):
+    """Give a browser window of its own for each width and colour scheme: to make one takes longer than a test."""
     made = {}
 
-    def opened(width, color_scheme):
+    def window_of(width, color_scheme):
         if (width, color_scheme) not in made:
             context = browser.new_context(
                 viewport={"width": width, "height": 800},
@@ -58,36 +58,39 @@ def open_context(browser):
                 permissions=["clipboard-read", "clipboard-write"],
             )
             context.set_default_timeout(PATIENCE_MS)
-            made[width, color_scheme] = context
+            made[width, color_scheme] = context.new_page()
         return made[width, color_scheme]
 
-    yield opened
-    for context in made.values():
-        context.close()
+    return window_of
 
 
 @pytest.fixture
-def open_page(open_context, fake):
-    """Open the inspector, as often as a test likes; a script that fails, or a breach of the policy, is an error."""
-    pages = []
+def open_page(window, fake):
+    """Open the inspector in a window; a script that fails, or a breach of the policy, is an error."""
+    opened = []
     problems: list[str] = []
 
-    def note(message):
+    def note_error(error):
+        problems.append(str(error))
+
+    def note_message(message):
         if "Security Policy" in message.text:
             problems.append(message.text)
 
-    def opened(width=1280, color_scheme="light"):
-        page = open_context(width, color_scheme).new_page()
-        pages.append(page)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", note)
+    def open_in(width=1280, color_scheme="light"):
+        page = window(width, color_scheme)
+        page.on("pageerror", note_error)
+        page.on("console", note_message)
+        opened.append(page)
         page.goto(fake.base_url)
         page.get_by_text("Live", exact=True).wait_for()
         return page
 
-    yield opened
-    for page in pages:
-        page.close()
+    yield open_in
+    for page in opened:
+        page.goto("about:blank")
+        page.remove_listener("pageerror", note_error)
+        page.remove_listener("console", note_message)
     assert problems == []
 
 
