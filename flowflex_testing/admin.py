@@ -10,6 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 Handle = Callable[[Head, BodyReader], Reply | Abort]
 
 MAX_BODY_BYTES = 65_536
-# The longest that the clock is moved at once: dates remain dates.
-MAX_STEP_SECONDS = 366 * 86_400.0
+# The end of the year 9999, after which there are no dates.
+END_OF_TIME = 253_402_300_799.0
 MAX_RATE = 1_000_000.0
 
 _PREFIX = "/_fake/"
@@ -226,8 +227,10 @@ class Admin:
         if not isinstance(advance, dict):
             raise _Mistake(400, f"advance is an object with {', '.join(_STEPS)}, not {advance!r}")
         _refuse_others(advance, _STEPS)
-        step = {name: _number(advance, name, MAX_STEP_SECONDS) for name in advance}
+        step = {name: _number(advance, name, END_OF_TIME) for name in advance}
         clock = self._fake.clock
+        if clock.now() + timedelta(**step).total_seconds() > END_OF_TIME:
+            raise _Mistake(400, "advance goes beyond the year 9999")
         if rate is not None:
             clock.rate = rate
         clock.advance(**step)

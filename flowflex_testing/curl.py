@@ -48,7 +48,7 @@ def curl_command(shown: Mapping[str, Any], base_url: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    # The line breaks of a pretty-printed body are harmless within quotes.
-    return shlex.quote(
-        "".join(character if character.isprintable() or character == "\n" else "?" for character in word)
-    )
+    if not word.isprintable():
+        # The line breaks of a pretty-printed body are harmless within quotes.
+        word = "".join(character if character.isprintable() or character == "\n" else "?" for character in word)
+    return shlex.quote(word)

@@ -68,7 +68,8 @@ class Presentation:
         payload = None if event is None else self._payload(event.body)
         return {
             "id": send.id,
-            "tenant": send.tenant,
+            # The path of a refused PUT may name any.
+            "tenant": send.tenant if send.tenant in self._store.tenants else None,
             "event": None if name is None else self.masking.text(name),
             "key": None if send.key is None else self.masking.text(send.key),
             "eventId": send.event_id,
@@ -95,8 +96,7 @@ class Presentation:
         tenant = self._store.tenants.get(send.tenant or "")
         if tenant is None:
             return
-        with self._store.lock:
-            uploads = dict(tenant.uploads)
+        uploads = tenant.uploads
         places = [(path, asset_id) for path, asset_id in _strings(payload, None, 1) if asset_id in uploads]
         named = {asset_id for _, asset_id in places}
         places += [(None, asset_id) for asset_id in send.asset_ids if asset_id in uploads and asset_id not in named]

@@ -3,13 +3,13 @@
 An upload is the requests for one asset id, from the one that asked for its URL on; what was asked for in vain counts as
 its earlier attempts. An event takes the uploads whose asset ids its body names, whether it is accepted or not. Events
 under one idempotency key are one send. Uploads that no event has taken are a send of their own for each tenant and
-burst, until one does.
+burst, until one does. A request whose tenant is not known, for a fault struck it unseen, belongs to whoever repeats it.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 from urllib.parse import unquote
 
 from flowflex_testing.journal import RecordedRequest
@@ -90,9 +90,9 @@ class _Grouping:
         self._uploads: list[_Upload] = []
         self._upload_by_asset: dict[str, _Upload] = {}
         # What was declared in vain: the next such declaration is another attempt.
-        self._in_vain: dict[tuple[str | None, bytes], _Upload] = {}
+        self._in_vain: dict[bytes, list[_Upload]] = {}
         self._events: list[_Event] = []
-        self._event_by_key: dict[tuple[str | None, str], _Event] = {}
+        self._events_by_key: dict[str, list[_Event]] = {}
         self._marks: dict[int, Mark] = {}
 
     def add(self, request: RecordedRequest) -> None:
@@ -109,17 +109,18 @@ class _Grouping:
         return sorted(sends, key=lambda send: send.requests[0].number)
 
     def _add_upload_url(self, request: RecordedRequest) -> None:
-        declaration = (request.tenant, request.body)
-        upload = self._in_vain.pop(declaration, None) if request.body else None
+        in_vain = self._in_vain.setdefault(request.body, []) if request.body else []
+        upload = _of_tenant(in_vain, request.tenant)
         if upload is None:
             upload = self._new_upload(request.tenant)
         else:
+            in_vain.remove(upload)
             self._marks[request.number] = "retry"
         upload.requests.append(request)
         if request.asset_id is not None:
             self._name(upload, request.asset_id)
         if request.reply is not None and not _arrived(request.reply):
-            self._in_vain[declaration] = upload
+            in_vain.append(upload)
 
     def _add_put(self, request: RecordedRequest) -> None:
         tenant, asset_id = _place(request)
@@ -135,12 +136,12 @@ class _Grouping:
 
     def _add_event(self, request: RecordedRequest) -> None:
         key = request.header("x-idempotency-key")
-        event = None if key is None else self._event_by_key.get((request.tenant, key))
+        under_key = [] if key is None else self._events_by_key.setdefault(key, [])
+        event = _of_tenant(under_key, request.tenant)
         if event is None or _is_another(request, event):
             event = _Event(request.tenant, key)
             self._events.append(event)
-            if key is not None:
-                self._event_by_key[request.tenant, key] = event
+            under_key.append(event)
         if request.rule == "event.replay":
             self._marks[request.number] = "replay"
         elif event.requests:
@@ -149,7 +150,7 @@ class _Grouping:
         event.event_id = request.event_id or event.event_id
         for asset_id in _ASSET_ID.findall(request.body):
             upload = self._upload_by_asset.get(asset_id.decode())
-            if upload is not None and not upload.is_taken and upload.tenant == request.tenant:
+            if upload is not None and not upload.is_taken and request.tenant in (None, upload.tenant):
                 upload.is_taken = True
                 event.uploads.append(upload)
 
@@ -190,6 +191,20 @@ class _Grouping:
             tuple(asset_id for upload in uploads for asset_id in upload.asset_ids),
             {request.number: mark for request in requests if (mark := self._marks.get(request.number)) is not None},
         )
+
+
+_Part = TypeVar("_Part", _Upload, _Event)
+
+
+def _of_tenant(parts: Iterable[_Part], tenant: str | None) -> _Part | None:
+    """Return the last part that can be of a tenant, and is of it from now on."""
+    last = None
+    for part in parts:
+        if tenant is None or part.tenant in (None, tenant):
+            last = part
+    if last is not None:
+        last.tenant = last.tenant or tenant
+    return last
 
 
 def _arrived(reply: Reply | Abort) -> bool:

@@ -1,73 +1,68 @@
-"""curl, the plainest client that there is, against the live fake: three commands send an event with a file."""
+"""The curl command of a request, read by a shell."""
 
-import json
-import shutil
-import subprocess
+import shlex
 
 import pytest
 
-from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.curl import curl_command
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
-]
-
-# Over 1 MiB, curl sends a body only after 100 Continue.
-CONTENT = b"%PDF-1.7\n" + bytes(2_000_000)
+BASE_URL = "http://127.0.0.1:8080"
 
 
-@pytest.fixture
-def fake():
-    with FakeFlowFlex() as fake:
-        yield fake
+def shown(**changes):
+    return {
+        "origin": "api",
+        "method": "POST",
+        "target": "/v1/events/ic",
+        "headers": [["host", "h"], ["content-length", "2"], ["content-type", "application/json"]],
+        "body": "{}",
+        "received": 2,
+    } | changes
 
 
-def curl(*arguments: str) -> tuple[int, str]:
-    """Run curl without the settings of whoever runs the tests; return the status and the body."""
-    command = ["curl", "-q", "--noproxy", "*", "-sS", "--max-time", "30", "-w", "\n%{http_code}", *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    body, _, status = run.stdout.rpartition("\n")
-    return int(status), body
+def test_an_event_is_repeated_with_variables_for_its_credentials():
+    """The shell puts the credentials in, which the page never knew."""
+    headers = [["authorization", "[masked]"], ["content-type", "application/json"], ["x-event", "it's"], ["x-none", ""]]
+    command = curl_command(shown(headers=headers), BASE_URL)
+    assert '-u "$FLOWFLEX_API_KEY:$FLOWFLEX_API_SECRET"' in command
+    assert shlex.split(command) == [
+        *("curl", "-X", "POST", "http://127.0.0.1:8080/v1/events/ic"),
+        *("-u", "$FLOWFLEX_API_KEY:$FLOWFLEX_API_SECRET"),
+        *("-H", "content-type: application/json", "-H", "x-event: it's", "-H", "x-none;"),
+        *("--data-raw", "{}"),
+    ]
 
 
-def post(fake: FakeFlowFlex, path: str, value: object, *arguments: str) -> tuple[int, str]:
-    credentials = f"{fake.api_key}:{fake.api_secret}"
-    data = ["-H", "Content-Type: application/json", "-d", json.dumps(value)]
-    return curl("-u", credentials, *data, *arguments, fake.base_url + path)
+def test_a_put_goes_to_the_upload_url_with_the_file():
+    """The URL is a secret, and the file stands in the working directory."""
+    target = "/assets/default/asset_1/-my%20file.pdf?[masked]"
+    request = shown(
+        origin="storage", method="PUT", target=target, headers=[["content-type", "application/pdf"]], body=None
+    )
+    command = curl_command(request, BASE_URL)
+    assert '"$UPLOAD_URL"' in command
+    assert shlex.split(command) == [
+        *("curl", "-X", "PUT", "$UPLOAD_URL", "-H", "content-type: application/pdf"),
+        *("--data-binary", "@./-my file.pdf"),
+    ]
 
 
-@pytest.fixture
-def issued(fake):
-    status, body = post(fake, "/v1/assets/upload-url", {"filename": "a b.pdf", "mime": "application/pdf"})
-    assert status == 200
-    return json.loads(body)
+def test_curl_does_not_change_what_it_sends():
+    """Neither its globs, nor its paths, nor the type that it thinks a body has."""
+    words = shlex.split(curl_command(shown(target="/a/../[1]", headers=[]), BASE_URL))
+    assert words[3:6] == ["--globoff", "--path-as-is", "http://127.0.0.1:8080/a/../[1]"]
+    assert words[6:8] == ["-H", "content-type:"]
 
 
-@pytest.fixture
-def upload(tmp_path, issued):
-    path = tmp_path / "a.pdf"
-    path.write_bytes(CONTENT)
-    return ["-H", "Content-Type: application/pdf", "-T", str(path), issued["uploadUrl"]]
+@pytest.mark.parametrize("word", ["'; rm -rf / #", "$(reboot)", "`reboot`", '"\\', "a\nb"])
+def test_a_shell_takes_what_was_sent_for_one_word(word):
+    """Whatever stands in a body or header, nothing of it is run."""
+    words = shlex.split(curl_command(shown(body=word, headers=[["x-event", word]]), BASE_URL))
+    assert words[-1] == word
+    assert words[words.index("-H") + 1] == f"x-event: {word}"
 
 
-def test_three_commands_send_an_event_with_a_file(fake, issued, upload):
-    """A URL is asked for, the file is put there, and the event names it; a repeat is a replay."""
-    assert curl(*upload) == (200, "")
-    event = ["-H", "x-event: invoice.created", "-H", "x-idempotency-key: invoice-42"]
-    path = f"/v1/events/{fake.integration_code}"
-    answers = [post(fake, path, {"assetId": issued["assetId"]}, *event) for _ in range(2)]
-    accepted = fake.assert_event("invoice.created", files={"assetId": CONTENT})
-    assert [(status, json.loads(body)) for status, body in answers] == [
-        (202, {"status": "accepted", "eventId": accepted.id})
-    ] * 2
-    assert fake.requests[-1].rule == "event.replay"
-    fake.assert_never_sent(header="authorization", to="storage")
-
-
-def test_a_refusal_reaches_curl_before_the_file_leaves_it(fake, upload):
-    """Credentials on the PUT are refused by the head alone: curl is never told to continue."""
-    status, body = curl("-u", f"{fake.api_key}:{fake.api_secret}", "-H", "Expect: 100-continue", *upload)
-    assert (status, "InvalidArgument" in body) == (400, True)
-    assert fake.requests[-1].received == 0
-    assert fake.assets == {}
+def test_nothing_moves_the_cursor_of_a_terminal():
+    """An escape sequence could end the paste, and press Enter."""
+    command = curl_command(shown(body="a\x1b[201~\rb", target="/\x9b1m"), BASE_URL)
+    assert all(character.isprintable() for character in command)

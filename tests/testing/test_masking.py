@@ -1,0 +1,97 @@
+"""Secrets in text that crossed the wire, in every shape that it may have, whole or broken."""
+
+import time
+
+import pytest
+
+from flowflex_testing.masking import Masking
+
+TOKEN = "0f" * 32
+MASKING = Masking(["cik_test_key", "cis test&secret", "a"], [TOKEN])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        # Credentials of a tenant, in the spellings that servers repeat them in.
+        ("cik_test_key:cis test&secret", "[masked]:[masked]"),
+        ("cis%20test%26secret", "[masked]"),
+        ("cis test&amp;secret", "[masked]"),
+        ("Authorization is Basic Y2lrOm5vdCBvdXJz.", "Authorization is Basic [masked]"),
+        # Upload URLs, whole and broken, plain, in JSON of two kinds and percent-encoded.
+        ("http://h/a.pdf?X-Expires=1&X-Signature=ab", "http://h/a.pdf?[masked]"),
+        ('{"uploadUrl": "https://h/a?x=1", "n": 1}', '{"uploadUrl": "https://h/a?[masked]", "n": 1}'),
+        (r'{"uploadUrl": "https:\/\/h\/a?x=1"}', r'{"uploadUrl": "https:\/\/h\/a?[masked]"}'),
+        (r'{"u": "https://h/a?x=\"b\""}', r'{"u": "https://h/a?[masked]\"b\""}'),
+        (r'{"u": "https://h/a?x=1\u0026X-Signature=ab"}', r'{"u": "https://h/a?[masked]"}'),
+        ('{"uploadUrl": "https://h/a?x=1', '{"uploadUrl": "https://h/a?[masked]'),
+        ("https%3A%2F%2Fh%2Fa%3FX-Signature%3Dab", "https%3A%2F%2Fh%2Fa%3F[masked]"),
+        ("/assets/default/asset_1/a.pdf?X-Expires=1", "/assets/default/asset_1/a.pdf?[masked]"),
+        ("X-Amz-Signature=ab&b=2", "X-Amz-Signature=[masked]&b=2"),
+        # Tokens, by the name of their field or because they were issued here.
+        ('{"token": "ab\\"c", "n": 1}', '{"token": "[masked]", "n": 1}'),
+        ('{"upload_token" : "ab', '{"upload_token" : "[masked]'),
+        (r'"{\"api_key\":\"ab\"}"', r'"{\"api_key\":\"[masked]\"}"'),
+        ("'password': 'ab'", "'password': '[masked]'"),
+        (f"it is {TOKEN}, {TOKEN.upper()}", "it is [masked], [masked]"),
+        # What S3 repeats.
+        (
+            "<Error><Code>X</Code><StringToSign>PUT\n/a\n</StringToSign><RequestId>1</RequestId></Error>",
+            "<Error><Code>X</Code><StringToSign>[masked]</StringToSign><RequestId>1</RequestId></Error>",
+        ),
+        ("<Error><StringToSign>PUT\n/a", "<Error><StringToSign>[masked]"),
+    ],
+)
+def test_a_secret_is_masked(text, shown):
+    """A mark stands in its place, and all else as it was."""
+    assert MASKING.text(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a short credential is a word like any other",
+        "https://example.org/path",
+        '{"token": null, "tokens": ["x"], "Basic English": 1}',
+        "sha256 " + "ab" * 32,
+        "asset_1234567890",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    """A mask that hides too much shows nothing."""
+    assert MASKING.text(text) == text
+
+
+def test_a_fake_without_credentials_masks_all_the_same():
+    """There is nothing to know, and what looks like a secret is one."""
+    assert Masking([]).text("https://h/a?b") == "https://h/a?[masked]"
+
+
+def test_a_target_is_shown_without_its_query():
+    """A path may hold a credential, too."""
+    assert MASKING.target("/v1/events/cik_test_key?x=1") == "/v1/events/[masked]?[masked]"
+    assert MASKING.target("/v1/assets/upload-url") == "/v1/assets/upload-url"
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "proxy-authorization", "Cookie", "set-cookie", "x-api-key", "x-token"]
+)
+def test_a_header_for_secrets_is_masked_whole(name):
+    """Its value is one, whatever it looks like."""
+    assert MASKING.headers(((name, "abc"), ("X-Event", "abc"))) == [[name.lower(), "[masked]"], ["x-event", "abc"]]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["http://", '"token', "<StringToSign>", "X-Signature=", "/assets/", '"token":"', "Basic ", "\\", '"', "_", '\\"'],
+)
+def test_half_a_secret_that_goes_on_and_on_takes_no_longer_than_its_length(piece):
+    """Ten times the text takes about ten times as long, and not a hundred."""
+    seconds = []
+    for size in (20_000, 200_000):
+        text = (piece * (size // len(piece) + 1))[:size]
+        begin = time.process_time()
+        MASKING.text(text)
+        seconds.append(time.process_time() - begin)
+    assert seconds[1] < 40 * max(seconds[0], 0.005)
