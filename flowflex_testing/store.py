@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import itertools
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -105,7 +104,7 @@ class Tenant:
     answers: dict[str, Answer] = field(default_factory=dict[str, Answer])
     keys_in_flight: set[str] = field(default_factory=set[str])
     events: list[Event] = field(default_factory=list[Event])
-    rate_window_end: float = -math.inf
+    rate_window_end: float = 0.0
     rate_window_requests: int = 0
 
     @property

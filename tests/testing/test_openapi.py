@@ -58,7 +58,8 @@ def test_every_rule_is_there_with_its_status_code_and_headers(operation_id):
         response = responses[str(rule.status)]
         assert f"- `{rule.id}`" in response["description"]
         assert rule.sentence in response["description"]
-        assert {*rule.headers} <= {*response["headers"]}
+        assert rule.condition in response["description"]
+        assert {*rule.headers, "x-request-id"} <= {*response["headers"]}
         assert rule.code == "" or f'"{rule.code}"' in json.dumps(response["content"])
 
 
