@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable
 from types import TracebackType
 from typing import Any, Self
 
-from flowflex_core import FileRef, FlowFlexConfigError, Operation, SendEvent, SendEventResult, UploadUrl, file
+from flowflex_core import FileRef, Operation, SendEvent, SendEventResult, UploadUrl
 from flowflex_core.checks import whole_number
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.payload import Default
@@ -24,6 +24,7 @@ from flowflex_transports.calls import (
     prepare_upload,
     prepare_upload_url,
 )
+from flowflex_transports.client import Client, check_way
 from flowflex_transports.environment import settings_from_environment
 from flowflex_transports.process import PerProcess
 from flowflex_transports.protocols import Transport
@@ -33,7 +34,7 @@ from flowflex_transports.sync.session import SessionTransport
 from flowflex_transports.sync.transport import Urllib3Transport
 
 
-class FlowFlex:
+class FlowFlex(Client):
     """Fires events of one custom integration, and uploads the files in them.
 
     Any number of threads may use one client, and a forked process goes on with it. The first four arguments, where
@@ -81,7 +82,7 @@ class FlowFlex:
         transport: Transport | None = None,
         session: Any = None,
     ) -> None:
-        self._settings = settings_from_environment(
+        settings = settings_from_environment(
             api_key=api_key,
             api_secret=api_secret,
             integration_code=integration_code,
@@ -93,19 +94,15 @@ class FlowFlex:
             max_parallel_uploads=max_parallel_uploads,
             default=default,
         )
-        ways = {"transport": transport, "session": session, "ssl_context": ssl_context, "ca_file": ca_file}
-        given = [name for name, value in {**ways, "proxy": proxy}.items() if value is not None]
-        if given[:1] in (["transport"], ["session"]) and len(given) > 1:
-            raise FlowFlexConfigError(f"{given[0]} takes the place of {given[1]}: give one of the two")
+        super().__init__(settings)
+        check_way(transport=transport, session=session, ssl_context=ssl_context, ca_file=ca_file, proxy=proxy)
+        check_way(session=session, ssl_context=ssl_context, ca_file=ca_file, proxy=proxy)
         self._given = transport if session is None else SessionTransport(session)
         self._transport: Transport = self._given or Urllib3Transport(
             ssl_context=ssl_context, ca_file=ca_file, proxy=proxy
         )
         self._spare = PerProcess(lambda: threading.Semaphore(max_parallel_uploads - 1))
         self._clock = Clock()
-        self._closed = False
-
-    file = staticmethod(file)
 
     def send_event(
         self,
@@ -138,10 +135,7 @@ class FlowFlex:
             FlowFlexOutcomeUnknownError: The event may have arrived; `resume` its `.snapshot`.
             FlowFlexError: The event was not accepted.
         """
-        self._check_open()
-        settings = self._settings.replace(
-            timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
-        )
+        settings = self._settings_for(timeout_seconds, deadline_seconds, max_retries)
         deadline = Deadline(self._clock, settings.deadline_seconds)
         operation, sources = prepare_send(settings, event, payload, idempotency_key, lambda: deadline.left > 0)
         self._run(deadline, operation, sources, on_progress).to_end()
@@ -162,10 +156,7 @@ class FlowFlex:
             FlowFlexConfigError: The text is no snapshot, or one of a send to another `base_url` or integration.
             FlowFlexError: As `send_event` does.
         """
-        self._check_open()
-        settings = self._settings.replace(
-            timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
-        )
+        settings = self._settings_for(timeout_seconds, deadline_seconds, max_retries)
         deadline = Deadline(self._clock, settings.deadline_seconds)
         operation, sources = prepare_resume(settings, snapshot, lambda: deadline.left > 0)
         self._run(deadline, operation, sources, on_progress).to_end()
@@ -231,10 +222,6 @@ class FlowFlex:
             spare=self._spare.get(),
         )
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise FlowFlexConfigError("the client is closed: make a new one")
-
     def __enter__(self) -> Self:
         return self
 
@@ -242,9 +229,3 @@ class FlowFlex:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        return f"FlowFlex({self._settings.base_url!r}, integration_code={self._settings.integration_code!r})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        raise FlowFlexConfigError("a client holds credentials and connections: make it anew in each process")

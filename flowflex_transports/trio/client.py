@@ -6,13 +6,12 @@ import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import trio
 
 from flowflex_core import (
     FileRef,
-    FlowFlexConfigError,
     FlowFlexUploadTimeoutError,
     Operation,
     SendEventResult,
@@ -20,7 +19,6 @@ from flowflex_core import (
     UploadUrl,
     checks,
     encode_payload,
-    file,
 )
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.payload import Default
@@ -37,6 +35,7 @@ from flowflex_transports.calls import (
     prepare_upload,
     prepare_upload_url,
 )
+from flowflex_transports.client import Client, check_way
 from flowflex_transports.environment import settings_from_environment
 from flowflex_transports.protocols import AsyncTransport
 from flowflex_transports.trio.many import send_many
@@ -47,7 +46,7 @@ from flowflex_transports.trio.transport import TrioTransport
 T = TypeVar("T")
 
 
-class AsyncFlowFlex:
+class AsyncFlowFlex(Client):
     """Fires events of one custom integration, and uploads the files in them, on trio.
 
     Made without a running loop, and usable in one trio run after another. What is left out of the first four
@@ -94,7 +93,7 @@ class AsyncFlowFlex:
         proxy: str | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
-        self._settings = settings_from_environment(
+        settings = settings_from_environment(
             api_key=api_key,
             api_secret=api_secret,
             integration_code=integration_code,
@@ -106,17 +105,12 @@ class AsyncFlowFlex:
             max_parallel_uploads=max_parallel_uploads,
             default=default,
         )
-        ways = {"ssl_context": ssl_context, "ca_file": ca_file, "proxy": proxy}
-        for name, value in ways.items():
-            if transport is not None and value is not None:
-                raise FlowFlexConfigError(f"transport takes the place of {name}: give one of the two")
+        super().__init__(settings)
+        check_way(transport=transport, ssl_context=ssl_context, ca_file=ca_file, proxy=proxy)
         self._given = transport
         self._transport: AsyncTransport = (
             TrioTransport(ssl_context=ssl_context, ca_file=ca_file, proxy=proxy) if transport is None else transport
         )
-        self._closed = False
-
-    file = staticmethod(file)
 
     async def send_event(
         self,
@@ -146,10 +140,7 @@ class AsyncFlowFlex:
             FlowFlexOutcomeUnknownError: The event may have arrived; `resume` its `.snapshot`.
             FlowFlexError: The event was not accepted.
         """
-        self._check_open()
-        settings = self._settings.replace(
-            timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
-        )
+        settings = self._settings_for(timeout_seconds, deadline_seconds, max_retries)
         deadline = _deadline(settings)
         encoded = encode_payload(payload, settings.default)
         operation, sources = await _prepared(
@@ -175,10 +166,7 @@ class AsyncFlowFlex:
             FlowFlexConfigError: The text is no snapshot, or one of a send to another `base_url` or integration.
             FlowFlexError: As `send_event` does.
         """
-        self._check_open()
-        settings = self._settings.replace(
-            timeout_seconds=timeout_seconds, deadline_seconds=deadline_seconds, max_retries=max_retries
-        )
+        settings = self._settings_for(timeout_seconds, deadline_seconds, max_retries)
         deadline = _deadline(settings)
         operation, sources = await _prepared(
             lambda go_on: prepare_resume(settings, snapshot, go_on), deadline, in_memory=False
@@ -247,20 +235,10 @@ class AsyncFlowFlex:
     ) -> None:
         await self.aclose()
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        raise FlowFlexConfigError("a client holds credentials and connections: make it anew in each process")
-
-    def __repr__(self) -> str:
-        return f"AsyncFlowFlex({self._settings.base_url!r}, integration_code={self._settings.integration_code!r})"
-
     async def _run(
         self, deadline: Deadline, operation: Operation, sources: Sources, on_progress: OnProgress | None
     ) -> None:
         await Run(operation, sources, Progress(on_progress), self._transport, deadline).to_end()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise FlowFlexConfigError("the client is closed: make a new one")
 
 
 def _deadline(settings: Settings) -> Deadline:
@@ -278,7 +256,7 @@ async def _prepared(prepare: Callable[[GoOn], T], deadline: Deadline, *, in_memo
         return prepare(always)
     given_up = threading.Event()
     try:
-        with trio.move_on_after(deadline.left):
+        with trio.move_on_after(max(0.0, deadline.left)):
             return await trio.to_thread.run_sync(prepare, lambda: not given_up.is_set(), abandon_on_cancel=True)
     finally:
         given_up.set()

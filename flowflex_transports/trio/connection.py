@@ -14,6 +14,7 @@ import trio
 from flowflex_core.messages import MAX_REPLY_BYTES, Request, Response
 from flowflex_transports.protocols import AsyncSource
 from flowflex_transports.trio.causes import single_cause
+from flowflex_transports.trio.chunks import ChunkSizes
 from flowflex_transports.trio.line import Line, NothingYet
 
 # Room for 150 long headers; h11's own bound is 16 KiB.
@@ -56,6 +57,7 @@ class Connection:
         self.reusable = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MOST_HEAD_BYTES)
         self._head: h11.Response | None = None
+        self._chunks: ChunkSizes | None = None
         self._informational = 0
         self._ended = False
         self._bytes_sent_before: int | None = None
@@ -115,6 +117,7 @@ class Connection:
         self.reusable = False
         self._bytes_sent_before = self.line.bytes_sent
         self._head = None
+        self._chunks = None
         self._informational = 0
 
     def _finish(self) -> None:
@@ -187,8 +190,12 @@ class Connection:
 
     async def _receive(self, request_id: str) -> Response:
         head = await self._receive_head()
-        if {b"transfer-encoding", b"content-length"} <= {name for name, _ in head.headers}:
+        names = {name for name, _ in head.headers}
+        if {b"transfer-encoding", b"content-length"} <= names:
             raise h11.RemoteProtocolError("a reply that is framed in two ways")  # h11 takes the first of the two
+        if b"transfer-encoding" in names and head.status_code not in (204, 304):
+            self._chunks = ChunkSizes()
+            self._chunks.follow(self._http.trailing_data[0])
         body = bytearray()
         while len(body) <= MAX_REPLY_BYTES:
             event = await self._next_event()
@@ -227,9 +234,11 @@ class Connection:
                 raise
             if event is not h11.NEED_DATA:
                 return event
-            data = await self.stream.receive_some()
+            data = bytes(await self.stream.receive_some())
             self._ended = not data
-            self._http.receive_data(bytes(data))
+            if self._chunks is not None:
+                self._chunks.follow(data)
+            self._http.receive_data(data)
 
     def _is_http_so_far(self) -> bool:
         """Whether what had arrived before the end was, as far as it went, an HTTP reply."""

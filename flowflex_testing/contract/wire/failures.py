@@ -126,8 +126,9 @@ async def reply_cut_in_its_head_is_a_failure(bench: WireBench) -> None:
 
 
 async def odd_chunks_are_a_failure(bench: WireBench) -> None:
-    """A chunk whose size is not plain hexadecimal, or that is longer than its size, is kind `protocol`, sent."""
-    for chunk in (b"-2\r\nok", b"+2\r\nok", b"0x2\r\nok", b"0_2\r\nok", b" 2\r\nok", b"\r\nok", b"2\r\nok!!"):
+    """A chunk whose size is not plain hexadecimal, or not alone in its line, or wrong, is kind `protocol`, sent."""
+    sizes = (b"-2", b"+2", b"0x2", b"0_2", b" 2", b"", b"2\r", b"2;a\rb", b"2;a\r")
+    for chunk in (*(size + b"\r\nok" for size in sizes), b"2\r\nok!!"):
         data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk + b"\r\n0\r\n\r\n"
         with Peer(_answering_once(data)) as peer:
             fault = f"the chunk {chunk!r} is not reported as `protocol`, sent"

@@ -143,8 +143,9 @@ async def test_what_the_deadline_leaves_no_time_for_was_not_sent():
     """A deadline that is over before the first request can begin leaves no doubt, and nothing is performed."""
     transport = Slow(sent=True)
     client = AsyncFlowFlex(**BASE, transport=transport)
-    with pytest.raises(FlowFlexTimeoutError):
-        await client.send_event("e", deadline_seconds=1e-9)
+    for payload in ({}, {"a": file(b"x", filename="a.txt")}, {"a": file(__file__, filename="a.txt")}):
+        with pytest.raises(FlowFlexTimeoutError):
+            await client.send_event("e", payload=payload, deadline_seconds=1e-9)
     assert transport.totals == []
 
 
