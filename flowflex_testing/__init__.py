@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from flowflex_testing.fake import FakeFlowFlex as FakeFlowFlex
     from flowflex_testing.memory import AsyncMemoryTransport as AsyncMemoryTransport
     from flowflex_testing.memory import MemoryTransport as MemoryTransport
+    from flowflex_testing.switches import RateLimit as RateLimit
 
-__all__ = ["AsyncMemoryTransport", "Clock", "FakeFlowFlex", "MemoryTransport", "faults"]
+__all__ = ["AsyncMemoryTransport", "Clock", "FakeFlowFlex", "MemoryTransport", "RateLimit", "faults"]
 
 _HOMES = {
     "AsyncMemoryTransport": "flowflex_testing.memory",
     "Clock": "flowflex_testing.clock",
     "FakeFlowFlex": "flowflex_testing.fake",
     "MemoryTransport": "flowflex_testing.memory",
+    "RateLimit": "flowflex_testing.switches",
 }
 
 

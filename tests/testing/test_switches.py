@@ -3,12 +3,10 @@
 import pytest
 
 from flowflex_core import FlowFlexError, SendEvent, Settings
-from flowflex_testing.clock import Clock
-from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.memory import MemoryTransport
+from flowflex_testing import Clock, FakeFlowFlex, MemoryTransport, RateLimit
 from flowflex_testing.messages import Head
 from flowflex_testing.rules import RULES
-from flowflex_testing.switches import ALLOWED, RateLimit, Switches
+from flowflex_testing.switches import ALLOWED, Switches
 from flowflex_transports import FlowFlex
 from tests.testing.caller import Caller
 
