@@ -28,13 +28,14 @@ _LONGEST_VALUE = 200
 _SHOWN_BYTES = 40
 
 
-class _Words(str):
-    """Is shown as it stands, where a value would be quoted."""
+@dataclass(frozen=True, slots=True, repr=False)
+class _Words:
+    """Is shown as it stands, where a value would be quoted; equals no value."""
 
-    __slots__ = ()
+    text: str
 
     def __repr__(self) -> str:
-        return str(self)
+        return self.text
 
 
 _NOTHING = _Words("nothing")
@@ -198,9 +199,8 @@ def _value_differences(wanted: Any, found: Any, pointer: str) -> Iterator[Differ
         values: dict[str, Any] = found
         for key, value in keys.items():
             # RFC 6901, section 3.
-            yield from _value_differences(
-                value, values.get(key, _NOTHING), f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
-            )
+            token = str(key).replace("~", "~0").replace("/", "~1")
+            yield from _value_differences(value, values.get(key, _NOTHING), f"{pointer}/{token}")
     elif isinstance(wanted, list | tuple) and isinstance(found, list):
         for index, (value, other) in enumerate(zip_longest(wanted, found, fillvalue=_NOTHING)):
             yield from _value_differences(value, other, f"{pointer}/{index}")

@@ -119,12 +119,14 @@ def test_a_header_was_never_sent(caller, fake):
         ({"t": 1}, "/t", "1", "True"),
         ({"one": True}, "/one", "True", "1"),
         ({"missing": "nothing"}, "/missing", "'nothing'", "nothing"),
+        ({"words": []}, "/words/0", "nothing", "'nothing'"),
+        ({"missing": "a" * 199}, "/missing", f"'{'a' * 199}... and 1 character more", "nothing"),
         ({"a/b": {"~": 2}}, "/a~1b/~0", "2", "1"),
     ],
 )
 def test_the_first_difference_of_a_payload_is_told(caller, fake, payload, pointer, wanted, found):
     """The message holds the pointer to what differs (RFC 6901), and both values."""
-    caller.event({"a": {"x": [1, 2]}, "t": True, "one": 1, "a/b": {"~": 1}})
+    caller.event({"a": {"x": [1, 2]}, "t": True, "one": 1, "a/b": {"~": 1}, "words": ["nothing"]})
     lines = message_of(fake.assert_event, "invoice.created", payload=payload).splitlines()
     assert [line.strip() for line in lines[4:7]] == [
         f"payload differs at {pointer}",
