@@ -21,7 +21,8 @@ MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
 # Who has connected must have shaken hands within it.
 HANDSHAKE_SECONDS = 10.0
-_RECEIVE_BYTES = 262_144
+# Below the size from which on malloc takes memory from the system, and gives it back, for each read anew.
+_RECEIVE_BYTES = 65_536
 
 # A short rest of a refused body is read and forgotten, so that the connection can be kept.
 _FORGOTTEN_BYTES = 65_536
@@ -61,7 +62,7 @@ class Stream:
             del self._buffer[:size]
             return data
         try:
-            data = self.sock.recv(size)
+            data = self.sock.recv(min(size, _RECEIVE_BYTES))
         except OSError:
             raise BodyCut from None
         if not data:
