@@ -302,8 +302,8 @@ def _make_directory(directory: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # Made here, for its owner alone; SQLite gives the files that it lays beside it the same mode.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    path.chmod(0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    os.close(descriptor)
     return sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
 
 
