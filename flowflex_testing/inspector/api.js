@@ -1,12 +1,15 @@
-// The requests that this page makes of the fake. A failure is an Error whose message is one sentence.
+// The requests that this page makes of the fake.
 
 const TIMEOUT = 10_000;
+
+// The fake did not answer, or refused; the message is one sentence.
+export class Failure extends Error {}
 
 async function call(path, options = {}) {
   try {
     return await fetch(`/_fake/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
   } catch {
-    throw new Error("The fake does not answer.");
+    throw new Failure("The fake does not answer.");
   }
 }
 
@@ -17,7 +20,7 @@ async function change(method, path, value = {}) {
     headers: { "Content-Type": "application/json" },
     body: method === "POST" ? JSON.stringify(value) : undefined,
   });
-  if (!response.ok) throw new Error(await sentence(response));
+  if (!response.ok) throw new Failure(await sentence(response));
   return response.status === 204 ? null : response.json();
 }
 
@@ -31,7 +34,7 @@ async function sentence(response) {
 
 async function read(path) {
   const response = await call(path);
-  if (!response.ok) throw new Error(await sentence(response));
+  if (!response.ok) throw new Failure(await sentence(response));
   return response.json();
 }
 
@@ -39,7 +42,7 @@ async function read(path) {
 export async function journal(after, etag) {
   const response = await call(`journal?after=${after}`, { headers: etag ? { "If-None-Match": etag } : {} });
   if (response.status === 304) return null;
-  if (!response.ok) throw new Error(await sentence(response));
+  if (!response.ok) throw new Failure(await sentence(response));
   return { ...(await response.json()), etag: response.headers.get("ETag") };
 }
 

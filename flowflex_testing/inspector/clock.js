@@ -55,7 +55,8 @@ function show() {
   inBar.lastElementChild.textContent = time(now);
   inSheet.textContent = moment(now);
   const { next } = reading;
-  byId("clock-next").textContent = next === null ? "Nothing expires." : `In ${span(Math.max(0, next.at - now))}, ${next.what}.`;
+  byId("clock-next").textContent =
+    next === null ? "Nothing expires." : `In ${span(Math.max(0, next.at - now))}, ${next.what}.`;
   showExpiries(now);
 }
 

@@ -40,19 +40,26 @@ function head(item) {
   const refusal = refusalOf(item);
   const lasted = requests.at(-1).at - requests[0].at;
   return present([
-    element("p", { class: "state-line" },
-      element("span", { class: "mark", "data-state": state }, icon(state)), element("b", {}, STATES[state]),
+    element(
+      "p",
+      { class: "state-line" },
+      element("span", { class: "mark", "data-state": state }, icon(state)),
+      element("b", {}, STATES[state]),
       send && element("span", {}, plural(requests.length, "request")),
     ),
     element("h2", { id: "item-heading", tabindex: "-1" }, title),
-    element("dl", { class: "facts" }, ...present([
-      fact("Arrived", element("time", { datetime: iso(item.at), title: iso(item.at) }, moment(item.at))),
-      requests.length > 1 && fact("Lasted", offset(lasted).slice(1)),
-      tenant && fact("Tenant", tenant),
-      send?.key && fact("Idempotency key", element("code", {}, send.key)),
-      send?.eventId && fact("Event id", element("code", {}, send.eventId)),
-    ])),
-    refusal?.rule && ruleNote(refusal.rule, "bad", `${refusal.status} ${refusal.code}`),
+    element(
+      "dl",
+      { class: "facts" },
+      ...present([
+        fact("Arrived", element("time", { datetime: iso(item.at), title: iso(item.at) }, moment(item.at))),
+        requests.length > 1 && fact("Lasted", offset(lasted).slice(1)),
+        tenant && fact("Tenant", tenant),
+        send?.key && fact("Idempotency key", element("code", {}, send.key)),
+        send?.eventId && fact("Event id", element("code", {}, send.eventId)),
+      ]),
+    ),
+    refusal?.rule && ruleNote(refusal.rule, `${refusal.status} ${refusal.code}`),
   ]);
 }
 
@@ -65,20 +72,29 @@ function content(payload, files) {
   const sections = [];
   if (payload !== null) {
     sections.push(
-      element("section", { "aria-labelledby": "payload-heading" },
-        element("header", { class: "line" },
+      element(
+        "section",
+        { "aria-labelledby": "payload-heading" },
+        element(
+          "header",
+          { class: "line" },
           element("h3", { id: "payload-heading" }, "Payload"),
-          copyButton("Copy JSON", JSON.stringify(payload, null, 2))),
-        jsonTree(payload, byAsset(files), placed)),
+          copyButton("Copy JSON", JSON.stringify(payload, null, 2)),
+        ),
+        jsonTree(payload, byAsset(files), placed),
+      ),
     );
   }
   // Those that no place of the payload names, or all of them where it is too large for a tree.
   const loose = files.filter((file) => !placed.has(file.assetId));
   if (loose.length > 0) {
     sections.push(
-      element("section", { "aria-labelledby": "files-heading" },
+      element(
+        "section",
+        { "aria-labelledby": "files-heading" },
         element("h3", { id: "files-heading" }, placed.size ? "Files in no place of the payload" : "Files"),
-        element("ul", { class: "files" }, ...loose.map((file) => element("li", {}, fileCard(file))))),
+        element("ul", { class: "files" }, ...loose.map((file) => element("li", {}, fileCard(file)))),
+      ),
     );
   }
   return sections;

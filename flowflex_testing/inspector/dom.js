@@ -27,6 +27,10 @@ export function icon(name) {
   return svg;
 }
 
+// A sentence whose code stands between backticks.
+export const prose = (sentence) =>
+  element("span", {}, ...sentence.split("`").map((part, place) => (place % 2 ? element("code", {}, part) : part)));
+
 export const badge = (text, tone, title) => element("span", { class: "badge", "data-tone": tone, title }, text);
 
 // Bring the children of `parent` into the order of `items`, each with a `key` that is its own and a `signature` that

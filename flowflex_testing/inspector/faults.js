@@ -1,7 +1,7 @@
 // The sheet of faults: what is armed and what it has struck, presets, and a form whose fields are the kind's own.
 
 import * as api from "./api.js";
-import { badge, byId, element, present, reconcile } from "./dom.js";
+import { badge, byId, element, present, prose, reconcile } from "./dom.js";
 import { attempt, tell } from "./telling.js";
 import { number, plural } from "./words.js";
 
@@ -47,7 +47,12 @@ const option = (value) => element("option", { value }, value);
 function preset({ name, sentence }) {
   const button = element("button", { type: "button", "aria-label": `Arm ${name}` }, "Arm");
   button.addEventListener("click", () => change(() => api.arm({ preset: name }), "The preset is armed"));
-  return element("li", {}, element("div", {}, element("code", {}, name), element("p", { class: "muted" }, sentence)), button);
+  return element(
+    "li",
+    {},
+    element("div", {}, element("code", {}, name), element("p", { class: "muted" }, prose(sentence))),
+    button,
+  );
 }
 
 // A fault that has struck as often as it was to is over, and stays to be seen.
@@ -74,31 +79,54 @@ function updateArmed(li, fault) {
   const aim = times === null ? "" : ` of ${number(times)}`;
   li.firstElementChild.replaceChildren(
     element("code", {}, text),
-    element("p", { class: "muted" }, ...present([
-      isOver(fault) ? badge("over") : badge("waiting", "warn"),
-      ` struck ${number(hits)}${aim} · saw ${plural(seen, "request")}`,
-    ])),
+    element(
+      "p",
+      { class: "muted" },
+      ...present([
+        isOver(fault) ? badge("over") : badge("waiting", "warn"),
+        ` struck ${number(hits)}${aim} · saw ${plural(seen, "request")}`,
+      ]),
+    ),
   );
 }
 
 function showKind() {
   const { sentence, fields } = kinds.find(({ kind }) => kind === form.elements.kind.value);
-  byId("kind-sentence").textContent = sentence;
+  byId("kind-sentence").replaceChildren(prose(sentence));
   byId("kind-fields").replaceChildren(...fields.map(field));
 }
 
 function field({ name, type, required, default: initial }) {
   const label = name.replaceAll("_", " ");
   if (type === "bool") {
-    return element("label", { class: "check" }, element("input", { type: "checkbox", name, checked: initial === true }), label);
+    return element(
+      "label",
+      { class: "check" },
+      element("input", { type: "checkbox", name, checked: initial === true }),
+      label,
+    );
   }
-  return element("label", {}, label,
-    element("input", { type: "text", name, required, placeholder: initial ?? typeInWords(type), autocomplete: "off", spellcheck: "false" }));
+  return element(
+    "label",
+    {},
+    label,
+    element("input", {
+      type: "text",
+      name,
+      required,
+      placeholder: initial ?? typeInWords(type),
+      autocomplete: "off",
+      spellcheck: "false",
+    }),
+  );
 }
 
 // "float | str | None" is "number or text, optional".
 function typeInWords(type) {
-  const words = type.split(" | ").filter((word) => word !== "None").map((word) => TYPES[word] ?? word);
+  const words = type
+    .split(" | ")
+    .filter((word) => word !== "None")
+    .map((word) => TYPES[word] ?? word);
   return words.join(" or ") + (type.includes("None") ? ", optional" : "");
 }
 

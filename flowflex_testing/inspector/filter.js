@@ -29,8 +29,7 @@ export function filtered(items) {
   showStates(items);
   const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
   return items.filter(
-    (item) =>
-      (state === "all" || item.state === state) && (words.length === 0 || holdsAll(haystack(item), words)),
+    (item) => (state === "all" || item.state === state) && (words.length === 0 || holdsAll(haystack(item), words)),
   );
 }
 
@@ -41,7 +40,15 @@ function haystack({ title, state: itemState, send, requests }) {
   return JSON.stringify(parts).toLowerCase();
 }
 
-const said = ({ method, target, status, code, rule, fault, mark }) => [method, target, status, code, rule?.id, fault, mark];
+const said = ({ method, target, status, code, rule, fault, mark }) => [
+  method,
+  target,
+  status,
+  code,
+  rule?.id,
+  fault,
+  mark,
+];
 
 // A state that nothing is in is no choice, unless it was chosen.
 function showStates(items) {

@@ -23,13 +23,15 @@ export function follow(journal, changed) {
       failures = 0;
       showConnection("live");
     } catch (error) {
+      if (!(error instanceof api.Failure)) throw error;
       // What answers next may be another fake, with another journal.
       journal.forget();
       showConnection("lost", error.message);
       failures += 1;
+    } finally {
+      asking = false;
+      timer = setTimeout(ask, failures ? LOST[Math.min(failures, LOST.length) - 1] : document.hidden ? HIDDEN : SOON);
     }
-    asking = false;
-    timer = setTimeout(ask, failures ? LOST[Math.min(failures, LOST.length) - 1] : document.hidden ? HIDDEN : SOON);
   }
 
   async function takeNews() {

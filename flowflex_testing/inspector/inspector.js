@@ -11,7 +11,7 @@ import { refreshFaults, watchFaults } from "./faults.js";
 import { follow } from "./following.js";
 import { Journal, find } from "./journal.js";
 import { watchKeys } from "./keys.js";
-import { markChosen, showList, watchList } from "./list.js";
+import { markChosen, rowOf, showList, watchList } from "./list.js";
 import { tell } from "./telling.js";
 import { STATES, number } from "./words.js";
 
@@ -49,11 +49,26 @@ function idInAddress() {
 }
 
 function choose(id) {
-  // On a narrow window, the details would take the place of the list: there, only Enter opens them.
-  if (!BOTH_PANES.matches) return;
   chosen = id;
-  history.replaceState(null, "", `#${id}`);
   showItems();
+}
+
+// On a narrow window the details would take the place of the list: there, only Enter opens them.
+function preview(id) {
+  if (!BOTH_PANES.matches) return;
+  history.replaceState(null, "", `#${id}`);
+  choose(id);
+}
+
+function open(id) {
+  if (id !== chosen) history.pushState(null, "", `#${id}`);
+  choose(id);
+  focusDetail();
+}
+
+function leave() {
+  if (BOTH_PANES.matches) rowOf(chosen)?.focus();
+  else location.hash = "";
 }
 
 // What is new, once it has ended: a send that is still uploading would be told twice.
@@ -70,11 +85,13 @@ watchFaults();
 const ask = follow(journal, changed);
 watchClock(ask);
 watchClear(ask);
-watchKeys(choose, () => chosen);
+watchKeys({ preview, open, leave, chosen: () => chosen });
 byId("base-url").textContent = location.origin;
 byId("copy-first-send").addEventListener("click", ({ target }) => copy(target, byId("first-send").textContent));
 addEventListener("hashchange", () => {
-  chosen = idInAddress() ?? chosen;
-  showItems();
-  if (!BOTH_PANES.matches && !byId("item").hidden) focusDetail();
+  const left = chosen;
+  choose(idInAddress() ?? chosen);
+  if (BOTH_PANES.matches) return;
+  if (chosen) focusDetail();
+  else rowOf(left)?.focus();
 });

@@ -1,13 +1,13 @@
 // The keyboard: arrows, j and k move through the list, Enter goes to the details, Escape comes back, / filters.
 
 import { byId } from "./dom.js";
-import { focusDetail } from "./detail.js";
 import { neighbour, rowOf } from "./list.js";
 
 const STEPS = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 };
 
-// `choose` opens the item of an id; `chosen` returns the id of the one that is open.
-export function watchKeys(choose, chosen) {
+// `preview` shows an item beside the list, `open` goes to it, `leave` comes back; `chosen` returns the id of the one
+// that is shown.
+export function watchKeys({ preview, open, leave, chosen }) {
   const text = byId("text");
 
   document.addEventListener("keydown", (event) => {
@@ -18,14 +18,13 @@ export function watchKeys(choose, chosen) {
       return;
     }
     if (target.matches("input, select, textarea")) return;
-    const inList = byId("sends").contains(target);
     if (key === "/") {
       event.preventDefault();
       text.select();
-    } else if (key in STEPS && (inList || target === document.body)) {
+    } else if (key in STEPS && (target === document.body || byId("sends").contains(target))) {
       move(event, target.closest(".row") ?? rowOf(chosen()), STEPS[key]);
     } else if (key === "Escape" && byId("detail").contains(target)) {
-      rowOf(chosen())?.focus();
+      leave();
     }
   });
 
@@ -34,11 +33,14 @@ export function watchKeys(choose, chosen) {
     if (!row) return;
     event.preventDefault();
     row.focus();
-    choose(row.hash.slice(1));
+    preview(row.hash.slice(1));
   }
 
   // A click that no mouse made is Enter on the row.
   byId("list").addEventListener("click", (event) => {
-    if (event.detail === 0) setTimeout(focusDetail);
+    const row = event.target.closest(".row");
+    if (!row || event.detail !== 0) return;
+    event.preventDefault();
+    open(row.hash.slice(1));
   });
 }

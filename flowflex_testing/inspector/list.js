@@ -92,17 +92,29 @@ function updateRow(li, item) {
     element("span", { class: "mark", "data-state": item.state }, icon(item.state)),
     element("span", { class: "title" }, item.title),
     element("time", { datetime: iso(item.at) }, item.when),
-    element("span", { class: "second" }, element("span", { class: "about dotted" }, ...present([
-      element("span", { class: "state" }, STATES[item.state]),
-      item.answer && element("span", { class: "answer" }, item.answer),
-      item.files > 0 && element("span", {}, plural(item.files, "file")),
-      item.tenant && element("span", {}, item.tenant),
-    ])),
-    element("span", { class: "badges" }, ...present([
-      item.retries > 0 && badge(counted(item.retries, "retry", "retries"), "warn"),
-      item.replays > 0 && badge(counted(item.replays, "replay", "replays"), "info"),
-      item.faults > 0 && badge(counted(item.faults, "fault", "faults"), "fault"),
-    ]))),
+    element(
+      "span",
+      { class: "second" },
+      element(
+        "span",
+        { class: "about dotted" },
+        ...present([
+          element("span", { class: "state" }, STATES[item.state]),
+          item.answer && element("span", { class: "answer" }, item.answer),
+          item.files > 0 && element("span", {}, plural(item.files, "file")),
+          item.tenant && element("span", {}, item.tenant),
+        ]),
+      ),
+      element(
+        "span",
+        { class: "badges" },
+        ...present([
+          item.retries > 0 && badge(counted(item.retries, "retry", "retries"), "warn"),
+          item.replays > 0 && badge(counted(item.replays, "replay", "replays"), "info"),
+          item.faults > 0 && badge(counted(item.faults, "fault", "faults"), "fault"),
+        ]),
+      ),
+    ),
   );
 }
 

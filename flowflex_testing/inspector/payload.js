@@ -54,17 +54,24 @@ export function fileCard(file) {
       "div",
       { class: "words" },
       element("span", { class: "name" }, file.filename),
-      element("span", { class: "muted facts dotted" }, ...present([
-        !file.stored && element("b", { class: "bad" }, "not stored"),
-        file.size !== null && element("span", { title: `${number(file.size)} bytes` }, bytes(file.size)),
-        element("span", {}, file.mime),
-        file.stored && file.expiresAt && element("time", { "data-expires": file.expiresAt }),
-      ])),
+      element(
+        "span",
+        { class: "muted facts dotted" },
+        ...present([
+          !file.stored && element("b", { class: "bad" }, "not stored"),
+          file.size !== null && element("span", { title: `${number(file.size)} bytes` }, bytes(file.size)),
+          element("span", {}, file.mime),
+          file.stored && file.expiresAt && element("time", { "data-expires": file.expiresAt }),
+        ]),
+      ),
       element("span", { class: "muted id" }, file.assetId),
     ),
     file.kept
-      ? element("a", { class: "button", href: url, download: file.filename, "aria-label": `Download ${file.filename}` },
-          icon("download"))
+      ? element(
+          "a",
+          { class: "button", href: url, download: file.filename, "aria-label": `Download ${file.filename}` },
+          icon("download"),
+        )
       : element("span", {}),
   );
 }
@@ -73,5 +80,9 @@ function thumbnail(file, url) {
   if (!file.kept || !file.mime.startsWith("image/")) return element("span", { class: "thumbnail" }, icon("file"));
   const image = element("img", { src: url, alt: "", loading: "lazy" });
   image.addEventListener("error", () => image.replaceWith(icon("file")));
-  return element("a", { class: "thumbnail", href: url, target: "_blank", "aria-label": `Open ${file.filename}` }, image);
+  return element(
+    "a",
+    { class: "thumbnail", href: url, target: "_blank", "aria-label": `Open ${file.filename}` },
+    image,
+  );
 }

@@ -1,7 +1,7 @@
 // The timeline of a send: its requests, each with what it said, what it got, and the rule or the fault behind it.
 
 import { copyButton } from "./copying.js";
-import { badge, byId, element, present, reconcile } from "./dom.js";
+import { badge, byId, element, present, prose, reconcile } from "./dom.js";
 import { isRefusal, pathOf } from "./journal.js";
 import { bodyText } from "./payload.js";
 import { PROVENANCE, bytes, iso, moment, offset } from "./words.js";
@@ -14,12 +14,16 @@ const MARKS = {
 
 export function showTimeline(requests, files) {
   const first = requests[0].at;
-  const names = new Map(files.map((file) => [file.assetId, file.filename]));
   const rows = requests.map((request) => {
-    const shown = { request, after: request.at - first, filename: names.get(request.assetId) ?? null };
+    const shown = { request, after: request.at - first, filename: filenameOf(request, files) };
     return { key: String(request.number), signature: JSON.stringify(shown), ...shown };
   });
   reconcile(byId("timeline"), rows, createRequest, updateRequest);
+}
+
+// A PUT that was refused has no asset, and is still for the file that its URL names.
+function filenameOf({ assetId, target }, files) {
+  return files.find((file) => file.assetId === assetId || target.includes(file.assetId))?.filename ?? null;
 }
 
 // A request alone is shown open.
@@ -60,17 +64,25 @@ function summaryOf(request, after, filename) {
   const [text, tone, title] = MARKS[request.mark] ?? [];
   return [
     element("span", { class: "operation" }, request.operation ?? request.origin),
-    element("span", { class: "target" }, ...present([
-      filename && element("b", {}, filename), element("code", {}, request.method), " ", element("code", {}, pathOf(request)),
-    ])),
-    element("span", { class: "badges" }, ...present([
-      request.mark && badge(text, tone, title),
-      request.fault && badge("fault", "fault", request.fault),
-    ])),
+    element(
+      "span",
+      { class: "target" },
+      ...present([
+        filename && element("b", {}, filename),
+        element("code", {}, request.method),
+        " ",
+        element("code", {}, pathOf(request)),
+      ]),
+    ),
+    element(
+      "span",
+      { class: "badges" },
+      ...present([request.mark && badge(text, tone, title), request.fault && badge("fault", "fault", request.fault)]),
+    ),
     element("time", { datetime: iso(request.at), title: moment(request.at) }, offset(after)),
     element("span", { class: "status" }, statusWord(request)),
     ...(isRefusal(request) && request.rule
-      ? [element("span", { class: "why" }, element("code", {}, request.code), " Rule: ", request.rule.sentence)]
+      ? [element("span", { class: "why" }, element("code", {}, request.code), " Rule: ", prose(request.rule.sentence))]
       : []),
   ];
 }
@@ -83,21 +95,35 @@ function statusWord(request) {
 
 function insideOf(request) {
   return present([
-    request.rule && ruleNote(request.rule, isRefusal(request) ? "bad" : "good"),
-    request.fault && element("p", { class: "note", "data-tone": "fault" },
-      element("b", {}, "A fault struck"), element("code", {}, request.fault)),
+    request.rule && ruleNote(request.rule),
+    request.fault &&
+      element(
+        "p",
+        { class: "note", "data-tone": "fault" },
+        element("b", {}, "A fault struck"),
+        element("code", {}, request.fault),
+      ),
     element("div", { class: "exchange" }, requestSide(request), replySide(request)),
     curlOf(request),
   ]);
 }
 
-// `answer` is put before the sentence where it does not stand beside the note.
-export function ruleNote(rule, tone, answer = "") {
-  return element("div", { class: "note", "data-tone": tone },
-    element("p", {}, ...present([answer && element("b", {}, answer), answer && " ", rule.sentence])),
-    element("p", { class: "muted" }, ...present([
-      provenanceBadge(rule.provenance), " rule ", element("code", {}, rule.id), rule.reason && ` · ${rule.reason}`,
-    ])),
+// `refusal` is the answer that a whole send got by the rule.
+export function ruleNote(rule, refusal = "") {
+  return element(
+    "div",
+    { class: "note", "data-tone": refusal && "bad" },
+    element("p", {}, ...present([refusal && element("b", {}, refusal), refusal && " ", prose(rule.sentence)])),
+    element(
+      "p",
+      { class: "muted" },
+      ...present([
+        provenanceBadge(rule.provenance),
+        " rule ",
+        element("code", {}, rule.id),
+        ...(rule.reason ? [" · ", prose(rule.reason)] : []),
+      ]),
+    ),
   );
 }
 
@@ -122,16 +148,22 @@ function side(heading, line, headers, body, withoutBody) {
   const rows = headers.map(([name, value]) =>
     element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, value)),
   );
-  return element("section", {},
+  return element(
+    "section",
+    {},
     element("h4", {}, heading),
     element("p", { class: "first-line" }, line),
-    ...(rows.length ? [element("table", { "aria-label": `Headers of the ${heading.toLowerCase()}` }, element("tbody", {}, ...rows))] : []),
+    ...(rows.length
+      ? [element("table", { "aria-label": `Headers of the ${heading.toLowerCase()}` }, element("tbody", {}, ...rows))]
+      : []),
     body ? bodyText(body) : element("p", { class: "muted" }, withoutBody),
   );
 }
 
 function curlOf(request) {
-  return element("section", { class: "curl" },
+  return element(
+    "section",
+    { class: "curl" },
     element("header", { class: "line" }, element("h4", {}, "As curl"), copyButton("Copy as curl", request.curl)),
     element("pre", { tabindex: "0", class: "code", "aria-label": "curl command" }, request.curl),
   );

@@ -1,9 +1,11 @@
 // What is said aloud by a screen reader, and what everybody is to see: news, and problems.
 
+import { Failure } from "./api.js";
 import { byId } from "./dom.js";
 
 export function tell(text) {
-  byId("news").textContent = text;
+  // A new node is told anew, though its text may be the same.
+  byId("news").replaceChildren(text);
 }
 
 // A problem stays until what caused it is over; an empty text ends it.
@@ -20,6 +22,7 @@ export async function attempt(dialog, action) {
   try {
     await action();
   } catch (failure) {
+    if (!(failure instanceof Failure)) throw failure;
     error.textContent = failure.message;
     error.hidden = false;
   }

@@ -85,5 +85,9 @@ def test_a_narrow_window_shows_one_pane_at_a_time(three, open_page):
     expect(rows.nth(1)).to_be_hidden()
     assert page.evaluate("document.documentElement.scrollWidth") == 400
     page.get_by_role("link", name="All sends").click()
-    expect(rows.nth(1)).to_be_visible()
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="second.sent")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(rows.nth(1)).to_be_focused()
     assert page.evaluate("document.documentElement.scrollWidth") == 400
