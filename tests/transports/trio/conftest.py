@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import trio
 import trustme
+
+from flowflex_testing import FakeFlowFlex
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +50,36 @@ def no_descriptor_is_left():
 
 def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if sys.platform == "linux" else 0
+
+
+@pytest.fixture
+def fake():
+    with FakeFlowFlex() as fake:
+        yield fake
+
+
+@pytest.fixture
+def memory():
+    """Give a fake that is reached without sockets, so that time can be virtual."""
+    return FakeFlowFlex()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Collect every stream that a client opens."""
+    streams = []
+    open_tcp_stream = trio.open_tcp_stream
+
+    async def collecting(host, port):
+        streams.append(await open_tcp_stream(host, port))
+        return streams[-1]
+
+    monkeypatch.setattr(trio, "open_tcp_stream", collecting)
+    return streams
+
+
+@pytest.fixture
+def pdf(tmp_path):
+    path = tmp_path / "invoice.pdf"
+    path.write_bytes(b"%PDF" + bytes(range(256)) * 2000)
+    return path

@@ -1,96 +1,28 @@
 """`AsyncFlowFlex` over the fake: live where sockets matter, in memory on a virtual clock where time does."""
 
-import contextvars
-import io
 import json
 import logging
 import os
 import pickle
-import random
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
-import trustme
 
 from flowflex_core import (
     FlowFlexConfigError,
     FlowFlexError,
     FlowFlexOutcomeUnknownError,
-    FlowFlexTimeoutError,
     FlowFlexUploadError,
     Response,
     SendEventResult,
     file,
 )
 from flowflex_testing import AsyncMemoryTransport, FakeFlowFlex
-from flowflex_testing.faults import Delay, LoseReply, Reset, Status
-from flowflex_transports.calls import Event
+from flowflex_testing.faults import LoseReply, Reset, Status
 from flowflex_transports.trio.client import AsyncFlowFlex
-from tests.support.trio_peer import in_trio, until_no_thread_is_busy
-
-SUPPORT = Path(__file__).parents[2] / "support"
-
-
-@pytest.fixture
-def fake():
-    with FakeFlowFlex() as fake:
-        yield fake
-
-
-@pytest.fixture
-def memory():
-    """Give a fake that is reached without sockets, so that time can be virtual."""
-    return FakeFlowFlex()
-
-
-@pytest.fixture
-def opened(monkeypatch):
-    """Collect every stream that a client opens."""
-    streams = []
-    open_tcp_stream = trio.open_tcp_stream
-
-    async def collecting(host, port):
-        streams.append(await open_tcp_stream(host, port))
-        return streams[-1]
-
-    monkeypatch.setattr(trio, "open_tcp_stream", collecting)
-    return streams
-
-
-@pytest.fixture
-def pdf(tmp_path):
-    path = tmp_path / "invoice.pdf"
-    path.write_bytes(b"%PDF" + bytes(range(256)) * 2000)
-    return path
-
-
-def over_memory(fake, **options) -> AsyncFlowFlex:
-    return AsyncFlowFlex(**fake.client_options, transport=AsyncMemoryTransport(fake), **options)
-
-
-def text(content: bytes = b"x", name: str = "note.txt"):
-    return file(content, filename=name)
-
-
-class Scripted:
-    """A transport that asks a function for the outcome of each request."""
-
-    def __init__(self, answer) -> None:
-        self._answer = answer
-        self.closed = 0
-
-    async def perform(self, request, body):
-        return await self._answer(request, body)
-
-    async def aclose(self) -> None:
-        self.closed += 1
-
+from tests.support.trio_clients import Scripted, over_memory, text
+from tests.support.trio_peer import in_trio
 
 # Sending
 
@@ -430,35 +362,6 @@ async def test_parallel_uploads_are_bounded(memory):
     assert most == 3
 
 
-# Time
-
-
-@in_trio(virtual=True)
-async def test_the_wait_before_a_repeat_is_kept(memory):
-    """Retry-After is obeyed to the second, on the loop's own clock."""
-    memory.faults.arm("event", Status(503, retry_after=30))
-    start = trio.current_time()
-    await over_memory(memory).send_event("e", payload={"f": text()})
-    assert trio.current_time() - start == pytest.approx(30, abs=1)
-    assert len(memory.events) == 1
-
-
-@in_trio(virtual=True)
-async def test_the_deadline_ends_a_request_in_flight(memory):
-    """A deadline frees the caller on time, whatever the transport does."""
-
-    async def answer(request, body):
-        await trio.sleep_forever()
-
-    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
-    start = trio.current_time()
-    with pytest.raises(FlowFlexOutcomeUnknownError):
-        await client.send_event("e", deadline_seconds=5)
-    with pytest.raises(FlowFlexTimeoutError):
-        await client.send_event("e", payload={"f": text()}, deadline_seconds=5)
-    assert trio.current_time() - start == pytest.approx(10, abs=0.1)
-
-
 @in_trio(virtual=True)
 async def test_options_of_one_call_hold_for_that_call(memory):
     """`max_retries=0` for one call leaves the client's own for the next."""
@@ -468,264 +371,6 @@ async def test_options_of_one_call_hold_for_that_call(memory):
         await client.send_event("e", max_retries=0)
     await client.send_event("e")
     assert len(memory.requests) == 3
-
-
-# Many events
-
-
-@in_trio
-async def test_many_events_are_sent(memory):
-    """Each event has one outcome, numbered as it was given."""
-    events = [Event("e", {"n": n, "f": text()}, f"key-{n}") for n in range(20)]
-    async with over_memory(memory).send_many(events, concurrency=3) as outcomes:
-        seen = [outcome async for outcome in outcomes]
-    assert sorted(outcome.index for outcome in seen) == list(range(20))
-    for outcome in seen:
-        assert outcome.event is events[outcome.index]
-        assert outcome.result is not None
-        assert outcome.result.idempotency_key == f"key-{outcome.index}"
-    assert len(memory.events) == 20
-
-
-@in_trio
-async def test_events_are_taken_lazily(memory):
-    """Never are more events taken than are on their way, or wait to be looked at."""
-    taken = finished = 0
-
-    async def events():
-        nonlocal taken
-        for n in range(12):
-            taken += 1
-            assert taken - finished <= 4
-            await trio.lowlevel.checkpoint()
-            yield Event("e", {"n": n})
-
-    async with over_memory(memory).send_many(events(), concurrency=3) as outcomes:
-        await trio.testing.wait_all_tasks_blocked()
-        assert taken == 3
-        async for _ in outcomes:
-            finished += 1
-    assert finished == 12
-
-
-@in_trio
-async def test_as_many_events_as_allowed_are_on_their_way(memory):
-    """`concurrency` is a bound that is reached."""
-    busy = most = 0
-
-    async def answer(request, body):
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        await trio.testing.wait_all_tasks_blocked()
-        busy -= 1
-        return Response(request.id, 202)
-
-    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
-    async with client.send_many((Event("e") for _ in range(20)), concurrency=5) as outcomes:
-        assert len([outcome async for outcome in outcomes]) == 20
-    assert most == 5
-
-
-@in_trio
-async def test_a_failure_is_an_outcome(memory):
-    """One event that fails leaves the others alone."""
-    no_such = Event("good", {"f": file("/no/such.pdf")})
-    events: list[Any] = [Event("good"), Event("bad\n"), no_such, Event("good"), "no event"]
-    async with over_memory(memory).send_many(events) as outcomes:
-        errors = {outcome.index: outcome.error async for outcome in outcomes}
-    assert (errors[0], errors[3]) == (None, None)
-    assert isinstance(errors[1], FlowFlexConfigError)
-    assert isinstance(errors[2], FlowFlexUploadError)
-    assert isinstance(errors[4], FlowFlexConfigError)
-    assert len(memory.events) == 2
-
-
-@in_trio
-async def test_leaving_early_cancels_what_is_under_way(memory):
-    """To leave the block ends the sends in it, and takes no more events."""
-    started = 0
-
-    async def answer(request, body):
-        nonlocal started
-        started += 1
-        if started == 1:
-            return Response(request.id, 202)
-        return await trio.sleep_forever()
-
-    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
-    async with client.send_many(Event("e") for _ in range(1000)) as outcomes:
-        async for _ in outcomes:
-            break
-    assert started <= 6
-
-
-@pytest.mark.parametrize("error", [ValueError("mine"), ExceptionGroup("mine", [ValueError(), KeyError()])])
-@in_trio
-async def test_what_the_block_raises_passes_as_it_is(error, memory):
-    """The caller's own exception, be it a group, comes out of `send_many` unchanged, while sends are under way."""
-
-    async def block() -> None:
-        async with over_memory(memory).send_many(Event("e") for _ in range(50)) as outcomes:
-            async for _ in outcomes:
-                raise error
-
-    with pytest.raises(type(error)) as caught:
-        await block()
-    assert caught.value is error
-
-
-@pytest.mark.parametrize("asynchronous", [False, True])
-@in_trio
-async def test_what_the_events_raise_comes_last(asynchronous, memory):
-    """An iterable that fails ends the iteration with its own exception, after the outcomes of what it gave before."""
-    seen: dict[int, Exception | None] = {}
-
-    def events():
-        yield Event("e")
-        yield Event("e")
-        raise LookupError("the queue is gone")
-
-    async def asynchronous_events():
-        for event in events():
-            yield event
-
-    async def block() -> None:
-        async with over_memory(memory).send_many(asynchronous_events() if asynchronous else events()) as outcomes:
-            async for outcome in outcomes:
-                seen[outcome.index] = outcome.error
-
-    with pytest.raises(LookupError):
-        await block()
-    assert seen == {0: None, 1: None}
-
-
-@in_trio
-async def test_a_wrong_concurrency_is_refused(memory):
-    """`concurrency` is at least 1."""
-    with pytest.raises(FlowFlexConfigError, match="concurrency"):
-        async with over_memory(memory).send_many([], concurrency=0):
-            pass
-
-
-# Exceptions and cancels
-
-
-@in_trio
-async def test_what_on_progress_raises_comes_out_alone(fake, pdf):
-    """A callback's exception ends the send and reaches the caller as it is, not in a group."""
-    mine = RuntimeError("mine")
-
-    def on_progress(ref, sent, total):
-        raise mine
-
-    async with AsyncFlowFlex(**fake.client_options) as client:
-        with pytest.raises(RuntimeError) as caught:
-            await client.send_event("e", payload={"a": client.file(pdf), "b": text()}, on_progress=on_progress)
-    assert caught.value is mine
-
-
-@in_trio
-async def test_a_source_that_cannot_be_opened_any_more_is_a_source_failure(memory, pdf):
-    """A file that goes away between measuring and sending was not sent."""
-
-    async def answer(request, body):
-        pdf.unlink(missing_ok=True)
-        return await inner.perform(request, body)
-
-    inner = AsyncMemoryTransport(memory)
-    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
-    with pytest.raises(FlowFlexUploadError, match=r"invoice\.pdf"):
-        await client.send_event("e", payload={"f": file(pdf)})
-
-
-@in_trio
-async def test_a_cancel_frees_the_caller_and_leaves_nothing(fake, pdf, opened):
-    """300 sends cancelled at random points leave neither sockets nor files open, and the client goes on."""
-    chance = random.Random(3)
-    cancelled = 0
-    async with AsyncFlowFlex(**fake.client_options) as client:
-        for _ in range(300):
-            with trio.move_on_after(chance.random() * 0.015) as scope:
-                await client.send_event("cancelled", payload={"f": client.file(pdf), "g": [text(), text()]})
-            cancelled += scope.cancelled_caught
-        assert (await client.send_event("last", payload={"f": client.file(pdf)})).uploaded_assets
-        # Three uploads at once leave at most three connections to each origin.
-        assert len([stream for stream in opened if stream.socket.fileno() != -1]) <= 6
-    assert cancelled > 50
-    assert all(stream.socket.fileno() == -1 for stream in opened)
-    await until_no_thread_is_busy()
-    assert str(pdf) not in open_files()
-    fake.assert_event("last")
-
-
-def open_files() -> set[str]:
-    if sys.platform != "linux":
-        return set()
-    return {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
-
-
-@pytest.mark.parametrize(("operation", "idle"), [("upload-url", 0), ("put", 1)])
-def test_ctrl_c_comes_out_alone_and_closes_its_sockets(operation, idle, fake, opened, pdf):
-    """A KeyboardInterrupt while a request is in flight is raised at once, in no group; idle connections are kept."""
-    fake.faults.arm(operation, Delay(5))
-    client = AsyncFlowFlex(**fake.client_options)
-    still_open = None
-
-    async def press() -> None:
-        for _ in range(5000):
-            if any(request.operation == operation and request.status for request in fake.requests):
-                signal.raise_signal(signal.SIGINT)
-                return
-            await trio.sleep(0.001)
-
-    async def main() -> None:
-        nonlocal still_open
-        trio.lowlevel.spawn_system_task(press)
-        try:
-            await client.send_event("e", payload={"a": file(pdf)})
-        except KeyboardInterrupt:
-            still_open = len([stream for stream in opened if stream.socket.fileno() != -1])
-        await client.aclose()
-
-    start = time.monotonic()
-    trio.run(main)
-    assert still_open == idle
-    assert time.monotonic() - start < 1
-
-
-@in_trio
-async def test_a_cancel_does_not_wait_for_a_stream_that_gives_nothing(fake):
-    """A one-shot stream that blocks while it is read does not hold the caller who cancels."""
-    reader, writer = os.pipe()
-    async with AsyncFlowFlex(**fake.client_options) as client:
-        with os.fdopen(reader, "rb") as stream:
-            with trio.move_on_after(0.05) as scope:
-                await client.send_event("e", payload={"f": file(stream, filename="s.txt")})
-            # Its thread reads on, and ends now.
-            os.close(writer)
-    assert scope.cancelled_caught
-    fake.assert_nothing_sent()
-
-
-@in_trio
-async def test_context_variables_are_seen(memory):
-    """What runs for a caller, in a worker thread too, sees the caller's context variables."""
-    variable = contextvars.ContextVar("variable", default="unset")
-    variable.set("mine")
-    seen = []
-
-    class Strange(io.BytesIO):
-        def read(self, size=-1):
-            seen.append(variable.get())
-            return super().read(size)
-
-    def on_progress(ref, sent, total):
-        seen.append(variable.get())
-
-    ref = file(Strange(b"x" * 1000), filename="s.txt")
-    await over_memory(memory).send_event("e", payload={"f": ref}, on_progress=on_progress)
-    assert set(seen) == {"mine"}
 
 
 @in_trio
@@ -740,59 +385,3 @@ async def test_the_log_tells_no_secret(fake, caplog):
     queries = [request.target.partition("?")[2] for request in fake.requests if "?" in request.target]
     for secret in [fake.api_secret, "hidden", "Basic", *queries]:
         assert not any(secret in line for line in lines)
-
-
-# What it costs, in a process of its own
-
-
-@pytest.fixture(params=["clear", "tls"])
-def discarding(request, tmp_path):
-    """Serve from another process, which keeps nothing; give its port, and the file of its authority."""
-    arguments, ca_file = [], ""
-    if request.param == "tls":
-        authority = trustme.CA()
-        ca_file = str(tmp_path / "ca.pem")
-        authority.cert_pem.write_to_path(ca_file)
-        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
-        arguments = [str(tmp_path / "server.pem")]
-    command = [sys.executable, str(SUPPORT / "discarding_server.py"), *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield server.stdout.readline().strip(), ca_file
-        server.communicate()
-
-
-def measured(port, ca_file, *paths):
-    command = [sys.executable, str(SUPPORT / "measured_upload.py"), port, ca_file, *map(str, paths)]
-    # Counting lines would be measured along.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-    root = SUPPORT.parents[1]
-    ran = subprocess.run(
-        command, capture_output=True, text=True, check=True, cwd=root, env={**environment, "PYTHONPATH": str(root)}
-    )
-    return json.loads(ran.stdout)
-
-
-@pytest.fixture
-def large(tmp_path):
-    path = tmp_path / "large.pdf"
-    path.write_bytes(os.urandom(1_000_000) * 25)
-    return path
-
-
-@pytest.mark.slow
-def test_a_large_upload_does_not_stall_the_loop(discarding, large):
-    """While 25 MB are sent, another task of the run is never late by more than a few milliseconds."""
-    stalls: list[float] = []
-    # What another process does to this one is not the client's doing: one quiet upload of five proves it.
-    while not stalls or (min(stalls) > 0.005 and len(stalls) < 5):
-        stalls.append(measured(*discarding, large)["stall"])
-    assert min(stalls) < 0.005
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_files(discarding, large):
-    """Eight files of 25 MB at once cost less than 10 MB of memory, and leave no thread but trio's own."""
-    cost = measured(*discarding, *[large] * 8)
-    assert cost["grown_kb"] < 10_000
-    assert cost["threads"] == []

@@ -1,29 +1,34 @@
 """The loop on trio: what it lets through to its caller, when a call must end, and what is told of it then."""
 
+import contextvars
+import io
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import trio
 
-from flowflex_core import Failure, FlowFlexConfigError, FlowFlexOutcomeUnknownError, FlowFlexTimeoutError, file
+from flowflex_core import (
+    Failure,
+    FlowFlexConfigError,
+    FlowFlexOutcomeUnknownError,
+    FlowFlexTimeoutError,
+    FlowFlexUploadError,
+    file,
+)
 from flowflex_testing import AsyncMemoryTransport, FakeFlowFlex
-from flowflex_transports import AsyncFlowFlex
+from flowflex_testing.faults import Delay, Status
+from flowflex_transports.trio.client import AsyncFlowFlex
 from tests.support.attempts import full_listener
 from tests.support.transports import BASE, RUBBISH
-from tests.support.trio_peer import in_trio
+from tests.support.trio_clients import Scripted, over_memory, text
+from tests.support.trio_peer import in_trio, until_no_thread_is_busy
 
 # What is raised
-
-
-class Answering:
-    """A transport that asks a function for the outcome of each request."""
-
-    def __init__(self, answer):
-        self._answer = answer
-
-    async def perform(self, request, body):
-        return await self._answer(request, body)
-
-    async def aclose(self):
-        pass
 
 
 def in_a_group():
@@ -48,7 +53,7 @@ async def test_a_callbacks_exception_reaches_the_caller_as_it_was_raised(mine, c
     def on_progress(ref, sent, total):
         raise mine
 
-    client = AsyncFlowFlex(**fake.client_options, transport=Answering(answer))
+    client = AsyncFlowFlex(**fake.client_options, transport=Scripted(answer))
     payload = {"a": file(b"1", filename="a.txt"), "b": file(b"2", filename="b.txt")}
     with pytest.raises(type(mine)) as caught:
         await client.send_event("e", payload=payload, on_progress=on_progress)
@@ -81,9 +86,9 @@ async def test_a_transport_that_raises_is_heard_and_named():
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError) as caught:
-        await AsyncFlowFlex(**BASE, transport=Answering(answer)).send_event("e")
+        await AsyncFlowFlex(**BASE, transport=Scripted(answer)).send_event("e")
     (note,) = caught.value.__notes__
-    assert note.startswith("Answering.perform raised ZeroDivisionError for event/1")
+    assert note.startswith("Scripted.perform raised ZeroDivisionError for event/1")
 
 
 @pytest.mark.parametrize(("make", "words"), RUBBISH, ids=[words for _, words in RUBBISH])
@@ -95,8 +100,8 @@ async def test_a_transport_that_returns_no_outcome_is_named(make, words):
         return make(request.id)
 
     with pytest.raises(FlowFlexConfigError) as caught:
-        await AsyncFlowFlex(**BASE, transport=Answering(answer)).send_event("e")
-    assert f"Answering.perform returned {words} for event/1: it must return" in str(caught.value)
+        await AsyncFlowFlex(**BASE, transport=Scripted(answer)).send_event("e")
+    assert f"Scripted.perform returned {words} for event/1: it must return" in str(caught.value)
 
 
 # Time
@@ -190,3 +195,149 @@ async def test_a_timer_is_kept_from_the_time_that_it_was_told_at():
     with pytest.raises(FlowFlexTimeoutError):
         await client.send_event("e", payload={"a": file(b"x", filename="a.txt")}, deadline_seconds=5)
     assert trio.current_time() - start == pytest.approx(5.0, abs=0.001)
+
+
+@in_trio(virtual=True)
+async def test_the_wait_before_a_repeat_is_kept(memory):
+    """Retry-After is obeyed to the second, on the loop's own clock."""
+    memory.faults.arm("event", Status(503, retry_after=30))
+    start = trio.current_time()
+    await over_memory(memory).send_event("e", payload={"f": text()})
+    assert trio.current_time() - start == pytest.approx(30, abs=1)
+    assert len(memory.events) == 1
+
+
+@in_trio(virtual=True)
+async def test_the_deadline_ends_a_request_in_flight(memory):
+    """A deadline frees the caller on time, whatever the transport does."""
+
+    async def answer(request, body):
+        await trio.sleep_forever()
+
+    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
+    start = trio.current_time()
+    with pytest.raises(FlowFlexOutcomeUnknownError):
+        await client.send_event("e", deadline_seconds=5)
+    with pytest.raises(FlowFlexTimeoutError):
+        await client.send_event("e", payload={"f": text()}, deadline_seconds=5)
+    assert trio.current_time() - start == pytest.approx(10, abs=0.1)
+
+
+# Exceptions and cancels
+
+
+@in_trio
+async def test_what_on_progress_raises_comes_out_alone(fake, pdf):
+    """A callback's exception ends the send and reaches the caller as it is, not in a group."""
+    mine = RuntimeError("mine")
+
+    def on_progress(ref, sent, total):
+        raise mine
+
+    async with AsyncFlowFlex(**fake.client_options) as client:
+        with pytest.raises(RuntimeError) as caught:
+            await client.send_event("e", payload={"a": client.file(pdf), "b": text()}, on_progress=on_progress)
+    assert caught.value is mine
+
+
+@in_trio
+async def test_a_source_that_cannot_be_opened_any_more_is_a_source_failure(memory, pdf):
+    """A file that goes away between measuring and sending was not sent."""
+
+    async def answer(request, body):
+        pdf.unlink(missing_ok=True)
+        return await inner.perform(request, body)
+
+    inner = AsyncMemoryTransport(memory)
+    client = AsyncFlowFlex(**memory.client_options, transport=Scripted(answer))
+    with pytest.raises(FlowFlexUploadError, match=r"invoice\.pdf"):
+        await client.send_event("e", payload={"f": file(pdf)})
+
+
+@in_trio
+async def test_a_cancel_frees_the_caller_and_leaves_nothing(fake, pdf, opened):
+    """300 sends cancelled at random points leave neither sockets nor files open, and the client goes on."""
+    chance = random.Random(3)
+    cancelled = 0
+    async with AsyncFlowFlex(**fake.client_options) as client:
+        for _ in range(300):
+            with trio.move_on_after(chance.random() * 0.015) as scope:
+                await client.send_event("cancelled", payload={"f": client.file(pdf), "g": [text(), text()]})
+            cancelled += scope.cancelled_caught
+        assert (await client.send_event("last", payload={"f": client.file(pdf)})).uploaded_assets
+        # Three uploads at once leave at most three connections to each origin.
+        assert len([stream for stream in opened if stream.socket.fileno() != -1]) <= 6
+    assert cancelled > 50
+    assert all(stream.socket.fileno() == -1 for stream in opened)
+    await until_no_thread_is_busy()
+    assert str(pdf) not in open_files()
+    fake.assert_event("last")
+
+
+def open_files() -> set[str]:
+    if sys.platform != "linux":
+        return set()
+    return {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
+
+
+@pytest.mark.parametrize(("operation", "idle"), [("upload-url", 0), ("put", 1)])
+def test_ctrl_c_comes_out_alone_and_closes_its_sockets(operation, idle, fake, opened, pdf):
+    """A KeyboardInterrupt while a request is in flight is raised at once, in no group; idle connections are kept."""
+    fake.faults.arm(operation, Delay(5))
+    client = AsyncFlowFlex(**fake.client_options)
+    still_open = None
+
+    async def press() -> None:
+        for _ in range(5000):
+            if any(request.operation == operation and request.status for request in fake.requests):
+                signal.raise_signal(signal.SIGINT)
+                return
+            await trio.sleep(0.001)
+
+    async def main() -> None:
+        nonlocal still_open
+        trio.lowlevel.spawn_system_task(press)
+        try:
+            await client.send_event("e", payload={"a": file(pdf)})
+        except KeyboardInterrupt:
+            still_open = len([stream for stream in opened if stream.socket.fileno() != -1])
+        await client.aclose()
+
+    start = time.monotonic()
+    trio.run(main)
+    assert still_open == idle
+    assert time.monotonic() - start < 1
+
+
+@in_trio
+async def test_a_cancel_does_not_wait_for_a_stream_that_gives_nothing(fake):
+    """A one-shot stream that blocks while it is read does not hold the caller who cancels."""
+    reader, writer = os.pipe()
+    async with AsyncFlowFlex(**fake.client_options) as client:
+        with os.fdopen(reader, "rb") as stream:
+            with trio.move_on_after(0.05) as scope:
+                await client.send_event("e", payload={"f": file(stream, filename="s.txt")})
+            # Its thread reads on, and ends now.
+            os.close(writer)
+    assert scope.cancelled_caught
+    fake.assert_nothing_sent()
+
+
+@in_trio
+async def test_context_variables_are_seen(memory):
+    """What runs for a caller, in a worker thread too, sees the caller's context variables."""
+    variable = contextvars.ContextVar("variable", default="unset")
+    variable.set("mine")
+    seen = []
+
+    class Strange(io.BytesIO):
+        def read(self, size=-1):
+            seen.append(variable.get())
+            return super().read(size)
+
+    def on_progress(ref, sent, total):
+        seen.append(variable.get())
+
+    ref = file(Strange(b"x" * 1000), filename="s.txt")
+    await over_memory(memory).send_event("e", payload={"f": ref}, on_progress=on_progress)
+    assert set(seen) == {"mine"}
