@@ -30,8 +30,9 @@ from flowflex_core import (
     files_in,
 )
 from flowflex_core.checks import header_value
-from flowflex_transports.bodies import GoOn, SourceError, Sources, always
+from flowflex_transports.bodies import Sources
 from flowflex_transports.protocols import Source
+from flowflex_transports.reading import GoOn, SourceError, always
 
 _KINDS = get_args(FailureKind)
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 
 from flowflex_core import Failure, FileRef, FlowFlexError, Operation, Outcome, Request
-from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Deadline,
     Progress,
@@ -29,6 +29,7 @@ from flowflex_transports.calls import (
     source_failure,
 )
 from flowflex_transports.protocols import Transport
+from flowflex_transports.reading import SourceError
 
 # How often a request is abandoned again that its transport may not have taken up yet.
 _AGAIN_SECONDS = 0.005

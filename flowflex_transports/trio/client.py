@@ -22,7 +22,7 @@ from flowflex_core import (
 )
 from flowflex_core.files import MAX_FILE_BYTES
 from flowflex_core.payload import Default
-from flowflex_transports.bodies import GoOn, Sources, always
+from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Clock,
     Deadline,
@@ -38,6 +38,7 @@ from flowflex_transports.calls import (
 from flowflex_transports.client import Client, check_way
 from flowflex_transports.environment import settings_from_environment
 from flowflex_transports.protocols import AsyncTransport
+from flowflex_transports.reading import GoOn, always
 from flowflex_transports.trio.many import send_many
 from flowflex_transports.trio.run import Run
 from flowflex_transports.trio.source import is_in_memory

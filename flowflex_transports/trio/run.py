@@ -5,9 +5,10 @@ import math
 import trio
 
 from flowflex_core import Failure, Operation, Outcome, Request
-from flowflex_transports.bodies import SourceError, Sources
+from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import Deadline, Progress, blame, checked, log_outcome, source_failure
 from flowflex_transports.protocols import AsyncTransport
+from flowflex_transports.reading import SourceError
 from flowflex_transports.trio.causes import single_cause
 from flowflex_transports.trio.source import WatchedFile, opened
 

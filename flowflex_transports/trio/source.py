@@ -15,9 +15,10 @@ from typing import Self, TypeVar
 import trio
 
 from flowflex_core import FileRef
-from flowflex_transports.bodies import CHUNK_BYTES, SourceError, Sources
+from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import Progress, Watched
 from flowflex_transports.protocols import Source
+from flowflex_transports.reading import CHUNK_BYTES, SourceError
 
 T = TypeVar("T")
 

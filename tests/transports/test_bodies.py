@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from flowflex_core import FlowFlexUploadError, FlowFlexUploadTimeoutError, file
-from flowflex_transports.bodies import CHUNK_BYTES, SourceError, Sources
+from flowflex_transports.bodies import Sources
+from flowflex_transports.reading import CHUNK_BYTES, SourceError
 
 CONTENT = bytes(range(256)) * 1000  # almost four chunks
 
