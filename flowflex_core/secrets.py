@@ -73,8 +73,8 @@ class Mask:
         """Return one short line of `words` without any secret; None for no words."""
         if words is None:
             return None
-        known = self.beginning(words, MAX_WORDS)
-        line = "".join(character if character.isprintable() else " " for character in known)
+        masked = self.beginning(words, MAX_WORDS)
+        line = "".join(character if character.isprintable() else " " for character in masked)
         return line[:MAX_SENTENCE].strip() or None
 
     def _masked(self, words: str, limit: int | None = None) -> str:

@@ -467,6 +467,7 @@ LOOP_DICT["self"] = [LOOP_DICT]
         ("a\udfffb", "surrogate"),
         (Words("\ud800"), "surrogate"),
         ({"\ud800": 1}, "surrogate"),
+        ({"\ud800": "x"}, "surrogate"),
         ({1, 2}, "is of type set"),
         (frozenset(), "is of type frozenset"),
         (b"bytes", "is of type bytes"),

@@ -24,6 +24,12 @@ def test_secrets_that_overlap_leave_nothing_of_each_other(words, masked):
     assert mask.known({words: [words, 1, None]}) == {masked: [masked, 1, None]}
 
 
+@pytest.mark.parametrize("part", ["abcdef", "bcdefg", "cdefgh"])
+def test_a_secret_with_another_in_it_is_masked_whole(part):
+    """Where one secret is part of another, nothing of the longer one is left."""
+    assert Mask().also(["abcdefgh", part]).known(f"x abcdefgh {part} x") == "x [secret] [secret] x"
+
+
 @pytest.mark.parametrize(
     ("limit", "beginning"), [(1, "x"), (2, "x["), (9, "x[secret]"), (10, "x[secret]"), (11, "x[secret]y")]
 )

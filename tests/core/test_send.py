@@ -18,12 +18,14 @@ from flowflex_core import (
     FlowFlexUploadConnectionError,
     FlowFlexUploadError,
     FlowFlexUploadTimeoutError,
+    Outcome,
     Response,
     SendEvent,
     Turn,
     UploadFile,
     file,
 )
+from flowflex_core.send import step
 from tests.core.drive import (
     HOUR,
     NOW,
@@ -488,12 +490,48 @@ def test_a_frozen_body_is_repeated_until_its_assets_are_gone():
     assert again.body == event.body
 
 
+def test_only_an_event_that_is_due_is_held_against_its_assets():
+    """An event in flight, or one that waits, is not ended because its assets are gone: only its next attempt is."""
+    operation = start({"a": file("a.pdf")}, max_retries=9)
+    [url] = operation.advance(NOW).requests
+    [put] = operation.advance(NOW, well(url)).requests
+    [event] = operation.advance(NOW, well(put)).requests
+    gone = NOW + 49 * HOUR
+    assert not operation.advance(gone).done
+    waiting = operation.advance(gone, reply(503, retry_after="60")(event))
+    assert (waiting.done, waiting.wait) == (False, 60.0)
+    assert not operation.advance(gone + 59.0).done
+    assert operation.advance(gone + 60.0).done
+    assert error_of(operation).code == "ASSET_FILE_MISSING"
+
+
 def test_an_event_without_files_does_not_grow_old():
     """Where there are no assets, nothing is deleted after 48 hours."""
     operation = start(max_retries=9)
     [event] = operation.advance(NOW).requests
     operation.advance(NOW, fail()(event))
     assert len(operation.advance(NOW + 500 * HOUR).requests) == 1
+
+
+def test_a_step_is_pure():
+    """A step taken twice from one state comes out the same: no state is changed once a step has returned it."""
+    operation = start({"a": file("a.pdf"), "b": file("b.pdf")}, max_retries=9)
+    plan, state, now = operation._plan, operation._state, NOW
+    asked: list[str] = []
+    outcomes: list[Outcome] = []
+    for _ in range(30):
+        [(after, turn), (_, again)] = [step(plan, state, now, outcomes) for _ in range(2)]
+        assert turn == again
+        state = after
+        if turn.done:
+            break
+        # Each leg fails at first; the reply to the event is one that assets do not outlive.
+        failing = [request for request in turn.requests if asked.count(leg_of(request)) < 2]
+        asked += [leg_of(request) for request in turn.requests]
+        outcomes = [reply(503)(request) if request in failing else well(request) for request in turn.requests]
+        now += (turn.wait or 0.0) if not turn.requests else 49 * HOUR if "event" in asked else 0.0
+    assert [*dict.fromkeys(asked)] == ["upload-url", "put", "event"]
+    assert state.ended is not None
 
 
 # Cost

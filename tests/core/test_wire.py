@@ -147,6 +147,7 @@ def test_an_upload_url_is_used_byte_for_byte(url):
         (b"\xef\xbb\xbfOK \xc3\xbc", "text/plain", "OK \u00fc"),
         ("OK \u00fc".encode("utf-16"), "text/plain", "OK \u00fc"),
         ("OK \u00fc".encode("utf-16-be"), "text/plain; charset=UTF-16BE", "OK \u00fc"),
+        ("OK \u00fc".encode("utf-16-le"), "text/plain; charset=utf-16le", "OK \u00fc"),
         ("OK".encode("utf-16-be"), "text/plain", "OK"),
         (b"\x80 \xfc", 'text/plain; charset="Windows-1252"', "\u20ac \u00fc"),
         (b"\xc3\xbc", "text/plain; charset=unheard-of", "\u00fc"),
@@ -470,6 +471,15 @@ def test_a_failure_that_repeats_a_secret_is_masked(echo, kind):
     error = failed(operation, url=[grant("asset_1", UPLOAD_URL)], put=[fail(kind, f"it broke: {echo} so", sent=True)])
     assert_silent(error)
     assert "it broke" in error.message
+
+
+def test_what_a_failure_says_behind_a_long_url_is_told():
+    """The longest upload URL is masked, and the cause that a transport names behind it is not lost."""
+    url = "https://s.test/?sig=" + "x" * 7_900
+    failure = fail("connection", f"no connection to {url} (and again {url}): Broken pipe")
+    error = failed(start({"a": file("a.pdf")}, max_retries=0), url=[grant(url=url)], put=[failure])
+    assert "https://s.test/?[secret]" in error.message
+    assert "Broken pipe" in error.message
 
 
 @pytest.mark.parametrize("echo", ECHOES)
