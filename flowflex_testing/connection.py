@@ -202,6 +202,8 @@ class Connection(socketserver.BaseRequestHandler):
             stream = Stream(sock)
             while self._serve_one(stream):
                 self._origin.busy.discard(threading.current_thread())
+                if self._origin.draining.is_set():  # after that: whoever is not busy then is ended by the drain
+                    break
         except OSError:
             pass  # the peer is gone, or the server stops
         finally:
@@ -217,7 +219,8 @@ class Connection(socketserver.BaseRequestHandler):
             head, length, expects, keeps_alive = parse_head(raw, self._origin.origin)
         except BadHead as error:
             self._send(sock, Reply(error.status, (("Content-Type", "text/plain"),), str(error).encode()), True)
-            self._end(sock)
+            self._say_goodbye(sock)
+            self._linger(sock)
             return False
         self._origin.busy.add(threading.current_thread())
         body = ChunkedBody(stream, expects) if length is None else SizedBody(stream, length, expects)
@@ -227,10 +230,13 @@ class Connection(socketserver.BaseRequestHandler):
             return False
         if outcome.delay and self._origin.stopping.wait(outcome.delay):
             return False
-        closes = not keeps_alive or not body.may_be_forgotten() or self._origin.draining.is_set()
+        forgets = body.may_be_forgotten()
+        closes = not keeps_alive or not forgets or self._origin.draining.is_set()
         self._send(sock, outcome, closes, is_head=head.method == "HEAD")
         if closes:
-            self._end(sock)
+            self._say_goodbye(sock)
+            if not forgets:
+                self._linger(sock)
             return False
         with contextlib.suppress(BodyCut):
             while body.read(_RECEIVE_BYTES):
@@ -250,14 +256,13 @@ class Connection(socketserver.BaseRequestHandler):
         else:
             self._linger(sock)
 
-    def _end(self, sock: socket.socket) -> None:
-        """End the connection after a reply that said so."""
+    @staticmethod
+    def _say_goodbye(sock: socket.socket) -> None:
+        """Let the peer know under TLS that nothing was cut off; whether it says so too is not waited for."""
         if isinstance(sock, ssl.SSLSocket):
-            # The peer shall know that nothing was cut off; whether it says goodbye too is not waited for.
             sock.setblocking(False)
             with contextlib.suppress(OSError):
                 sock.unwrap()
-        self._linger(sock)
 
     @staticmethod
     def _linger(sock: socket.socket) -> None:

@@ -111,8 +111,7 @@ class Origin(ThreadedWSGIServer):
             raise ConnectionAbortedError
 
     def drain(self) -> None:
-        """Close the listening socket, and every connection with the exchange that is under way on it."""
-        self.server_close()
+        """End every connection, with the exchange that is under way on it."""
         self.draining.set()
         with self._lock:
             idle = [sock for thread, sock in self._workers.items() if thread not in self.busy]
@@ -218,6 +217,8 @@ class LiveServer:
     def drain(self, seconds: float) -> None:
         """Accept no more, and let exchanges under way end, for so long at the most; `stop` comes after it."""
         self._end_accepting()
+        for origin in self._origins:
+            origin.server_close()
         for origin in self._origins:
             origin.drain()
         until = time.monotonic() + seconds

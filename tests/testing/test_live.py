@@ -1,10 +1,13 @@
 """The live servers: start, stop, and what they leave behind."""
 
+import contextlib
 import gc
 import socket
+import ssl
 import struct
 import threading
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -179,6 +182,25 @@ def test_a_process_without_another_descriptor_serves_as_soon_as_there_is_one():
         assert waiting.recv(12) == b"HTTP/1.1 202"
 
 
+@pytest.mark.parametrize("keep_files_bytes", [None, 30_000_000])
+def test_a_large_file_is_at_no_time_in_memory(keep_files_bytes):
+    """A PUT of 25 MB costs less than one, whether its file is kept or not."""
+    content = bytes(25_000_000)
+    with FakeFlowFlex(keep_files_bytes=keep_files_bytes) as fake, wire_to(fake.storage_url) as wire:
+        head = put(fake, len(content))
+        tracemalloc.start()
+        try:
+            wire.send(head)
+            wire.send(content)
+            assert wire.reply()[0] == 200
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 1_000_000
+        (asset_id,) = fake.assets
+        assert fake.keeps(asset_id) == (keep_files_bytes is not None)
+
+
 def test_who_is_slow_holds_nobody_up():
     """While 200 peers are silent, or in the middle of a head or file, another is served; the end comes at once."""
     with FakeFlowFlex() as fake:
@@ -195,3 +217,46 @@ def test_who_is_slow_holds_nobody_up():
     assert fake_threads() == []
     for wire in slow:
         wire.socket.close()
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_a_drain_lets_the_exchange_under_way_end(tls):
+    """Idle connections end at once, nobody new is let in, and the last reply says that it is the last."""
+    with FakeFlowFlex(tls=tls) as fake:
+        idle, busy = Wire(fake.base_url), Wire(fake.storage_url)
+        if tls:
+            for wire in (idle, busy):
+                wire.socket = fake.ssl_context.wrap_socket(wire.socket, server_hostname="127.0.0.1")
+        idle.send(event(fake))
+        assert idle.reply()[0] == 202
+        busy.send(put(fake, 4).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert busy.head()[0] == 100
+        drain = threading.Thread(target=fake.drain, args=(10,))
+        drain.start()
+        with contextlib.suppress(ssl.SSLError):  # under TLS it is told that nothing more is read
+            assert idle.is_over()
+        with pytest.raises(ConnectionRefusedError):
+            Wire(fake.storage_url)
+        busy.send(b"data")
+        status, head, _ = busy.reply()
+        assert status == 200
+        assert b"Connection: close" in head
+        assert busy.is_ended()
+        for wire in (idle, busy):
+            wire.socket.close()
+        drain.join(5)
+        assert not drain.is_alive()
+        assert len(fake.assets) == 1
+    assert fake_threads() == []
+
+
+def test_a_drain_waits_no_longer_than_it_may():
+    """Then the fake stops as ever; without a server there is nothing to drain."""
+    with FakeFlowFlex() as fake:
+        wire = Wire(fake.storage_url)
+        wire.send(put(fake, 1000) + b"begun")
+        fake.drain(0)
+        assert fake_threads() != []
+    assert wire.is_over()
+    wire.socket.close()
+    fake.drain(0)
