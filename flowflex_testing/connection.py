@@ -233,15 +233,15 @@ class Connection(socketserver.BaseRequestHandler):
         forgets = body.may_be_forgotten()
         closes = not keeps_alive or not forgets or self._origin.draining.is_set()
         self._send(sock, outcome, closes, is_head=head.method == "HEAD")
+        if forgets:
+            with contextlib.suppress(BodyCut):
+                while body.read(_RECEIVE_BYTES):
+                    pass
         if closes:
             self._say_goodbye(sock)
             if not forgets:
                 self._linger(sock)
-            return False
-        with contextlib.suppress(BodyCut):
-            while body.read(_RECEIVE_BYTES):
-                pass
-        return True
+        return not closes
 
     @staticmethod
     def _send(sock: socket.socket, reply: Reply, closes: bool, *, is_head: bool = False) -> None:

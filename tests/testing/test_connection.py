@@ -173,6 +173,14 @@ def test_a_short_body_of_a_refused_request_is_read_for_the_sake_of_the_connectio
         assert [wire.reply()[0] for _ in range(2)] == [401, 202]
 
 
+def test_a_short_body_of_a_refused_request_does_not_turn_the_end_into_a_reset(fake):
+    """Where the peer asked for the end, it comes after its body was read."""
+    with wire_to(fake.base_url) as wire:
+        wire.send(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nGET /")
+        assert wire.reply()[0] == 401
+        assert wire.is_ended()
+
+
 @pytest.mark.parametrize("body", [b"da", b""])
 def test_a_body_that_is_cut_short_is_not_stored(fake, body):
     """A peer that closes its half before the end is told so, and nothing is kept."""
