@@ -61,7 +61,6 @@ function preview(id) {
 }
 
 function open(id) {
-  if (id !== chosen) history.pushState(null, "", `#${id}`);
   choose(id);
   focusDetail();
 }

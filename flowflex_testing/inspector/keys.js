@@ -39,8 +39,6 @@ export function watchKeys({ preview, open, leave, chosen }) {
   // A click that no mouse made is Enter on the row.
   byId("list").addEventListener("click", (event) => {
     const row = event.target.closest(".row");
-    if (!row || event.detail !== 0) return;
-    event.preventDefault();
-    open(row.hash.slice(1));
+    if (row && event.detail === 0) open(row.hash.slice(1));
   });
 }

@@ -42,17 +42,14 @@ function createRequest({ request }) {
 function updateRequest(li, { request, after, filename }) {
   const details = li.firstElementChild;
   details.request = request;
-  details.filled = false;
   details.dataset.outcome = outcome(request);
   details.firstElementChild.replaceChildren(...summaryOf(request, after, filename));
   fill(details);
 }
 
-// The inside is made when it is first seen: a send with many files has many requests.
+// The inside is made when it is to be seen: a send with many files has many requests.
 function fill(details) {
-  if (!details.open || details.filled) return;
-  details.filled = true;
-  details.lastElementChild.replaceChildren(...insideOf(details.request));
+  if (details.open) details.lastElementChild.replaceChildren(...insideOf(details.request));
 }
 
 function outcome(request) {

@@ -104,6 +104,7 @@ def test_a_request_shows_both_sides_and_no_secret(page, fake, client, send):
     expect(event.get_by_role("row", name="x-event invoice.created")).to_be_visible()
     expect(event).to_contain_text("[masked]")
     expect(event).to_contain_text('"status": "accepted"')
+    expect(event).to_contain_text("rule event.accepted")
     text = page.content()
     assert fake.api_secret not in text
     assert "X-Amz-Signature" not in text

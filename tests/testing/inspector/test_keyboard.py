@@ -46,6 +46,25 @@ def test_typing_in_the_filter_moves_nothing(three, page, rows):
     expect(rows.nth(0)).to_be_focused()
 
 
+def test_arrows_choose_among_the_states(three, page, rows):
+    """On the filter by state, arrow keys do what they do in every group of choices, and move no row."""
+    expect(rows).to_have_count(3)
+    page.get_by_role("radio", name="All 3").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("radio", name="Delivered 3")).to_be_checked()
+    expect(page.get_by_role("radio", name="Delivered 3")).to_be_focused()
+
+
+def test_enter_opens_a_row_that_was_not_shown(three, page, rows):
+    """A row that the Tab key reached is opened by Enter, and so has an address to come back from."""
+    expect(rows).to_have_count(3)
+    rows.nth(2).focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="first.sent")).to_be_focused()
+    page.go_back()
+    expect(page.get_by_role("heading", name="No send is open")).to_be_visible()
+
+
 def test_the_focus_stays_on_its_row_while_sends_arrive(three, page, client, rows):
     """A row that is being read keeps the focus, though new ones push it down."""
     rows.nth(2).focus()
