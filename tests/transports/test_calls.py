@@ -25,6 +25,7 @@ from flowflex_transports import AsyncFlowFlex, FlowFlex
 from flowflex_transports.bodies import Sources
 from flowflex_transports.calls import (
     Clock,
+    Deadline,
     Progress,
     WatchedSource,
     log_outcome,
@@ -176,6 +177,57 @@ def test_an_empty_file_has_progress_too():
         assert [*watched.chunks()] == []
         assert watched.length == 0
     assert told == [(ref, 0, 0)]
+
+
+@pytest.mark.parametrize("careless", [False, True])
+def test_what_reading_a_file_raised_comes_without_the_transport(careless):
+    """Neither its frames, in whose locals credentials stand, nor what it made of the exception."""
+
+    def on_progress(ref, sent, total):
+        raise OSError("mine")
+
+    def perform(source):
+        try:
+            return [*source.chunks()]
+        except OSError as error:
+            if careless:
+                raise RuntimeError("the network") from error
+            raise
+
+    ref = file(b"x", filename="a.txt")
+    with Sources.measure({ref: "p"}, max_file_bytes=10).open(ref) as source:
+        watched = WatchedSource(Progress(on_progress), ref, source)
+        watched.raise_own()  # nothing yet
+        with pytest.raises((OSError, RuntimeError)):
+            perform(watched)
+        with pytest.raises(OSError, match="mine") as caught:
+            watched.raise_own()
+        watched.raise_own()  # not twice
+    assert [entry.name for entry in caught.traceback][1:] == ["raise_own", "chunks", "_tell", "tell", "on_progress"]
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize(
+    ("passed", "bounds"), [(0.0, (3.0, 4.99)), (4.0, (0.99, 0.99)), (4.95, (0.045, 0.045)), (5.0, None), (9.0, None)]
+)
+def test_a_request_is_bounded_by_what_the_deadline_leaves(passed, bounds):
+    """Less a little, in which it tells whether it was sent; where nothing is left, it has failed unsent."""
+    seconds = [100.0]
+    deadline = Deadline(Clock(lambda: seconds[0]), 5.0)
+    seconds[0] += passed
+    given = Request("event/1", "POST", "https://api.example.test", {}, b"", 3.0, 10.0)
+    request = deadline.cut(given)
+    assert deadline.left == pytest.approx(5.0 - passed)
+    if bounds is None:
+        assert isinstance(request, Failure)
+        assert (request.request_id, request.kind, request.sent) == ("event/1", "timeout", False)
+    else:
+        assert isinstance(request, Request)
+        assert (request.timeout, request.total) == pytest.approx(bounds)
+    assert Deadline(Clock(lambda: seconds[0]), None).cut(given) is given
 
 
 # Logging

@@ -154,13 +154,9 @@ async def test_what_the_deadline_leaves_no_time_for_was_not_sent():
     assert transport.totals == []
 
 
-@in_trio(virtual=True)
-async def test_measuring_is_part_of_the_call(tmp_path, monkeypatch):
-    """The deadline counts from the call: what measuring takes is missing afterwards."""
-    fake = FakeFlowFlex()
-    client = AsyncFlowFlex(**fake.client_options, transport=(slow := Slow(sent=False)))
-    path = tmp_path / "a.pdf"
-    path.write_bytes(b"content")
+@pytest.fixture
+def slow_threads(monkeypatch):
+    """Let whatever is done in a worker thread take three seconds of virtual time."""
     run_sync = trio.to_thread.run_sync
 
     async def slowly(*arguments, **options):
@@ -168,32 +164,30 @@ async def test_measuring_is_part_of_the_call(tmp_path, monkeypatch):
         return await run_sync(*arguments, **options)
 
     monkeypatch.setattr(trio.to_thread, "run_sync", slowly)
+
+
+@in_trio(virtual=True)
+async def test_measuring_is_part_of_the_call(slow_threads, pdf):
+    """The deadline counts from the call: what measuring takes is missing afterwards."""
+    client = AsyncFlowFlex(**BASE, transport=(slow := Slow(sent=False)))
     start = trio.current_time()
     with pytest.raises(FlowFlexTimeoutError):
-        await client.send_event("e", payload={"a": file(path)}, deadline_seconds=5)
+        await client.send_event("e", payload={"a": file(pdf)}, deadline_seconds=5)
     assert slow.totals == [pytest.approx(2, abs=0.02)]
     assert trio.current_time() - start <= 5.0
 
 
 @in_trio(virtual=True)
-async def test_a_timer_is_kept_from_the_time_that_it_was_told_at():
-    """A transport that keeps to no bounds is left at the deadline, to the second, however long measuring took."""
-    fake = FakeFlowFlex()
-    inner = AsyncMemoryTransport(fake)
+async def test_a_transport_that_keeps_to_no_bounds_is_left_at_the_deadline(slow_threads, pdf):
+    """To the second, however long measuring took."""
 
-    class Endless:
-        async def perform(self, request, body):
-            if request.method == "PUT":
-                await trio.sleep_forever()
-            return await inner.perform(request, body)
+    async def answer(request, body):
+        await trio.sleep_forever()
 
-        async def aclose(self):
-            pass
-
-    client = AsyncFlowFlex(**fake.client_options, transport=Endless())
+    client = AsyncFlowFlex(**BASE, transport=Scripted(answer))
     start = trio.current_time()
     with pytest.raises(FlowFlexTimeoutError):
-        await client.send_event("e", payload={"a": file(b"x", filename="a.txt")}, deadline_seconds=5)
+        await client.send_event("e", payload={"a": file(pdf)}, deadline_seconds=5)
     assert trio.current_time() - start == pytest.approx(5.0, abs=0.001)
 
 
