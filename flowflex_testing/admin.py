@@ -153,8 +153,7 @@ class Admin:
         # Read before what it stands for: what changes meanwhile is told by the next one.
         revision = store.revision
         clock = store.clock
-        epoch = self._epoch_of(store)
-        etag = f'"{epoch}-{revision}-{clock.changes}"'
+        etag = f'"{self._epoch_of(store)}-{revision}-{clock.changes}"'
         headers: Headers = (("ETag", etag),)
         if etag in [tag.strip().removeprefix("W/") for tag in dict(head.headers).get("if-none-match", "").split(",")]:
             return Reply(304, headers)
@@ -165,7 +164,6 @@ class Admin:
         shown = [request for request in requests if request.number > after]
         return _json(
             {
-                "epoch": epoch,
                 "revision": revision,
                 "now": clock.now(),
                 "rate": clock.rate,

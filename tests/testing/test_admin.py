@@ -1,10 +1,12 @@
 """What stands under `/_fake/`, asked without a socket; the last tests ask a live server."""
 
 import json
+import re
 import threading
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +131,14 @@ def test_another_method_is_told_which_there_are(asker, method, path, allowed):
     """As HTTP wants it."""
     answer = asker.ask(method, path, JSON)
     assert (answer.status, answer.headers["Allow"]) == (405, allowed)
+
+
+def test_the_documentation_tells_every_path(asker):
+    """And none that there is not: what is asked for by another method is there all the same."""
+    table = (Path(__file__).parents[2] / "docs" / "fake.md").read_text()
+    paths = {path.replace("ID", "1") for path in re.findall(r"`(?:GET|POST|DELETE) (/_fake/[a-zA-Z./]+)", table)}
+    assert len(paths) == 9
+    assert {path: asker.ask("BREW", path).status for path in paths} == dict.fromkeys(paths, 405)
 
 
 # Who may ask.
@@ -295,14 +305,14 @@ def test_who_follows_the_journal_is_told_when_nothing_changed(fake, asker, calle
 
 
 def test_a_journal_that_was_forgotten_is_another_one(fake, asker, caller):
-    """Its revisions begin anew, and may be the same numbers: its epoch is not."""
+    """Its revisions begin anew, and may be the same numbers: its ETag is not."""
     caller.event()
-    before = asker.get("/_fake/journal").json()
+    before = asker.get("/_fake/journal")
     fake.reset()
     caller.event()
-    after = asker.get("/_fake/journal").json()
-    assert before["revision"] == after["revision"]
-    assert before["epoch"] != after["epoch"]
+    after = asker.get("/_fake/journal", ("if-none-match", before.headers["ETag"]))
+    assert after.status == 200
+    assert before.json()["revision"] == after.json()["revision"]
 
 
 def test_asking_leaves_no_trace(fake, asker):

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import re
 import shlex
 import signal
 import socket
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -214,6 +216,15 @@ def test_it_behaves_as_its_options_say(flowflex):
     assert (health["strict"], health["storageDialect"]) == (False, "supabase")
     assert _asked(settings, "clock")["rate"] == 0
     assert health["now"] == _asked(settings, "health")["now"]
+
+
+def test_the_documentation_tells_every_option(capsys):
+    """As `flowflex fake --help` has them."""
+    with pytest.raises(SystemExit):
+        parse(["fake", "--help"])
+    options = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help"}
+    told = set(re.findall(r"--[a-z][a-z-]*", (Path(__file__).parents[3] / "docs" / "fake.md").read_text()))
+    assert options == told
 
 
 @pytest.mark.slow
