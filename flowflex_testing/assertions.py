@@ -130,11 +130,7 @@ def find_event(
     # Of two equally near requests the later is nearer: what was sent last is what the test is about.
     nearest = sorted(
         requests,
-        key=lambda request: (
-            -wanted.likeness(request),
-            len(list(differences(request))) + bool(request.code),
-            -request.number,
-        ),
+        key=lambda request: (-wanted.likeness(request), len(list(differences(request))), -request.number),
     )
     raise _failure(sentence, nearest, differences)
 

@@ -1,7 +1,9 @@
 """The mounted face: a fake on somebody else's pytest-httpserver, reached through sockets."""
 
 import http.client
+import socket
 import ssl
+import struct
 import threading
 
 import flowflex  # type: ignore[import-untyped]
@@ -99,7 +101,7 @@ def test_the_vendors_sdk_sends_files(httpserver, fake):
     httpserver.check()
 
 
-def test_a_threaded_server_over_tls_serves_it(tmp_path):
+def test_a_threaded_server_over_tls_serves_it(tmp_path, capfd):
     """A server with a certificate of its own and threads is as good; its certificate is not the fake's to give."""
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -120,6 +122,7 @@ def test_a_threaded_server_over_tls_serves_it(tmp_path):
     fake.assert_attempts("event", 2)
     fake.assert_attempts("put", 4)
     fake.faults.assert_fired()
+    assert capfd.readouterr().err == ""
 
 
 # Rules.
@@ -220,13 +223,19 @@ def test_a_peer_that_goes_away_leaves_the_server_as_it_was(fake, address):
 # Faults.
 
 
-def test_a_reset_is_a_reset(fake, address):
-    """The connection ends by RST, with nothing before it."""
-    fake.faults.arm("event", faults.Reset())
-    with wire_to(address) as wire:
-        wire.send(event(fake))
-        with pytest.raises(ConnectionResetError):
-            wire.receive()
+@pytest.mark.parametrize("threaded", [False, True])
+def test_a_reset_is_a_reset(threaded, capfd):
+    """The connection ends by RST, with nothing before it, and the server takes no offence."""
+    with HTTPServer(threaded=threaded) as httpserver:
+        fake = FakeFlowFlex()
+        mount(fake, httpserver)
+        fake.faults.arm("event", faults.Reset())
+        with wire_to(f"http://127.0.0.1:{httpserver.port}") as wire:
+            wire.send(event(fake))
+            with pytest.raises(ConnectionResetError):
+                wire.receive()
+        fake.stop()
+    assert capfd.readouterr().err == ""
 
 
 def test_a_lost_reply_is_an_end(fake, address):
@@ -248,8 +257,9 @@ def test_a_reply_breaks_off_where_it_is_told_to(fake, address):
         assert wire.buffer == b'{"s'
 
 
-def test_a_delayed_reply_ends_with_the_mount(httpserver, address):
-    """Who stops the fake does not wait for what it holds back."""
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_a_delayed_reply_ends_with_the_mount(httpserver, address, capfd, is_gone):
+    """Who stops the fake does not wait for what it holds back; that the peer has gone is no error of the server."""
     fake = FakeFlowFlex()
     mount(fake, httpserver)
     fake.faults.arm("event", faults.Delay(600))
@@ -257,32 +267,39 @@ def test_a_delayed_reply_ends_with_the_mount(httpserver, address):
         wire.send(event(fake))
         while not fake.requests or fake.requests[0].reply is None:
             threading.Event().wait(0.001)
+        if is_gone:
+            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            wire.socket.close()
         fake.stop()
-        assert wire.is_ended()
+        assert is_gone or wire.is_ended()
+    # The server takes one request after the other.
+    assert get(httpserver, "/")[0] == 500
+    assert capfd.readouterr().err == ""
+    httpserver.clear()
 
 
 # The mount itself.
 
 
-def test_a_server_is_left_as_it_was(httpserver, address):
+def test_a_server_is_left_as_it_was():
     """Two fakes share a server; when the last one stops, the server handles requests as before."""
-    server = httpserver.server
-    assert server is not None
-    before = server.RequestHandlerClass
-    first, second = FakeFlowFlex(), FakeFlowFlex()
-    mount(first, httpserver)
-    mount(second, httpserver, "/other/flowflex")
-    for fake in (first, second):
-        with FlowFlex(**fake.client_options) as client:
-            client.send_event("a", payload={"f": file(b"x", filename="x.pdf")})
-        assert len(fake.events) == 1
-    first.stop()
-    assert get(httpserver, "/flowflex/v1/x")[0] == 500
-    with FlowFlex(**second.client_options) as client:
-        client.send_event("b")
-    second.stop()
-    assert server.RequestHandlerClass is before
-    httpserver.clear()
+    with HTTPServer() as httpserver:
+        server = httpserver.server
+        assert server is not None
+        before = server.RequestHandlerClass
+        first, second = FakeFlowFlex(), FakeFlowFlex()
+        mount(first, httpserver)
+        mount(second, httpserver, "/other/flowflex")
+        for fake in (first, second):
+            with FlowFlex(**fake.client_options) as client:
+                client.send_event("a", payload={"f": file(b"x", filename="x.pdf")})
+            assert len(fake.events) == 1
+        first.stop()
+        assert get(httpserver, "/flowflex/v1/x")[0] == 500
+        with FlowFlex(**second.client_options) as client:
+            client.send_event("b")
+        second.stop()
+        assert server.RequestHandlerClass is before
 
 
 @pytest.mark.parametrize("path", ["", "/", "flowflex", "/flowflex/", "/my/api", "/a b", "/a//b", "/a?b"])
