@@ -138,7 +138,10 @@ class _MountedHandler(WSGIRequestHandler):
                 return
         elif not face.stopping.wait(outcome.delay):
             sock.sendall(_bytes(outcome, 0 if head.method == "HEAD" else None))
-        _linger(sock, source)
+        # Behind a body that was read nothing more comes, and the server closes.
+        is_read = not body.remaining if isinstance(body, SizedBody) else body.may_be_forgotten()
+        if not is_read:
+            _linger(sock, source)
 
 
 def _handler_of(server: BaseWSGIServer) -> type[_MountedHandler]:

@@ -178,6 +178,14 @@ def test_a_large_body_is_refused_before_it_is_read(fake, address):
     assert fake.requests[-1].received == 0
 
 
+def test_a_peer_that_is_refused_before_its_body_need_not_send_it(fake, address):
+    """It sees the end of the connection at once, and holds nobody up."""
+    with wire_to(address) as wire:
+        wire.send(put(fake, 4).replace(b"\r\n\r\n", b"\r\nAuthorization: Basic eA==\r\n\r\n"))
+        assert wire.reply()[0] == 400
+        assert wire.is_ended()
+
+
 def test_a_body_is_asked_for_where_its_sender_waits(fake, address):
     """`Expect: 100-continue` is answered when the body is wanted, and not by the server before."""
     expecting = b"\r\nExpect: 100-continue\r\n\r\n"
