@@ -176,8 +176,10 @@ def test_a_short_body_of_a_refused_request_is_read_for_the_sake_of_the_connectio
 def test_a_short_body_of_a_refused_request_does_not_turn_the_end_into_a_reset(fake):
     """Where the peer asked for the end, it comes after its body was read."""
     with wire_to(fake.base_url) as wire:
-        wire.send(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\nGET /")
+        wire.send(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\n")
         assert wire.reply()[0] == 401
+        wire.send(b"GE")
+        wire.send(b"T /")
         assert wire.is_ended()
 
 

@@ -108,6 +108,21 @@ def test_an_overwritten_file_gives_its_space_back():
     assert caller.fake.keeps(issued["assetId"])
 
 
+def test_space_is_counted_once():
+    """A file that replaces its equal counts once, and one that was abandoned no more."""
+    spool = Spool(100)
+    for _ in range(2):
+        store(spool, "asset_1", b"data")
+    part = spool.begin()
+    part.write(b"more")
+    assert spool.used == 8
+    part.abandon()
+    assert spool.used == 4
+    spool.drop("asset_1", SHA)
+    assert spool.used == 0
+    spool.close()
+
+
 @pytest.mark.parametrize("refused", [b"12345", b"123"])
 def test_a_refused_put_leaves_nothing_on_disk(tmp_path, refused):
     """A file of another size than was declared was not stored, and so is not kept."""
