@@ -66,7 +66,8 @@ CREATE TABLE answers (
 CREATE TABLE requests (
     number INTEGER PRIMARY KEY, at REAL NOT NULL, origin TEXT NOT NULL, operation TEXT,
     method TEXT NOT NULL, target TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, received INTEGER NOT NULL,
-    status INTEGER, code TEXT NOT NULL, rule TEXT, fault TEXT, tenant TEXT, asset_id TEXT, event_id TEXT, reply TEXT
+    status INTEGER, code TEXT NOT NULL, rule TEXT, fault TEXT, tenant TEXT, asset_id TEXT, event_id TEXT,
+    reply TEXT NOT NULL
 );
 """
 
@@ -197,6 +198,7 @@ class Data:
 
     def add_request(self, request: RecordedRequest) -> None:
         """Keep a request that has its outcome."""
+        assert request.reply is not None
         fields = {name: getattr(request, name) for name in _REQUEST_FIELDS}
         headers = [[name, MASKED if name in _CREDENTIAL_HEADERS else value] for name, value in request.headers]
         fields |= {"headers": json.dumps(headers), "reply": _reply_text(request.reply)}
@@ -336,14 +338,12 @@ def _pairs(headers: list[list[str]]) -> Headers:
     return tuple((name, value) for name, value in headers)
 
 
-def _reply_text(reply: Reply | Abort | None) -> str | None:
+def _reply_text(reply: Reply | Abort) -> str:
     """Write what went out as JSON; bytes as characters below 256."""
-    return None if reply is None else json.dumps(dataclasses.asdict(reply), default=lambda data: data.decode("latin-1"))
+    return json.dumps(dataclasses.asdict(reply), default=lambda data: data.decode("latin-1"))
 
 
-def _reply(text: str | None) -> Reply | Abort | None:
-    if text is None:
-        return None
+def _reply(text: str) -> Reply | Abort:
     fields = json.loads(text)
     if "reset" in fields:
         begun = fields.pop("begun")

@@ -10,6 +10,7 @@ from flowflex_testing import faults
 from flowflex_testing.data import Data, DataError
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.messages import Head
+from flowflex_testing.store import Upload
 from tests.testing.caller import Caller
 
 FILE = "flowflex-fake.sqlite3"
@@ -148,6 +149,29 @@ def test_what_is_forgotten_is_forgotten_for_good(directory):
         assert state_of(fake_over(data)) == state_of(FakeFlowFlex())
         assert data.remembered("port") == 8080
         assert data.remembered("storage_port") is None
+
+
+def test_an_event_without_a_key_is_kept(directory):
+    """It has no stored answer."""
+    with Data(directory) as data:
+        Caller(fake_over(data, strict=False)).event({"n": 1}, key=None)
+    with Data(directory) as data:
+        fake = fake_over(data)
+        assert [(event.payload, event.idempotency_key) for event in fake.events] == [({"n": 1}, None)]
+        assert fake.store.tenants["default"].answers == {}
+
+
+def test_an_effect_that_cannot_be_kept_is_none(directory):
+    """It raises, nothing of it is there, and the next one is kept."""
+    with Data(directory) as data:
+        fake = fake_over(data)
+        upload = Upload("asset_12345678", "a.pdf", "application/pdf", 2**64, 0.0)
+        with pytest.raises(OverflowError):
+            fake.store.add_upload(fake.store.tenants["default"], upload)
+        assert fake.store.tenants["default"].uploads == {}
+        Caller(fake).upload_url()
+    with Data(directory) as data:
+        assert len(fake_over(data).store.tenants["default"].uploads) == 1
 
 
 def test_a_clock_goes_on_from_where_it_was(directory, monkeypatch):

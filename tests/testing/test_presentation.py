@@ -7,6 +7,7 @@ import pytest
 from flowflex_testing import faults
 from flowflex_testing.clock import Clock
 from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.messages import Head
 from flowflex_testing.presentation import Presentation
 from flowflex_testing.sends import group
 from tests.testing.caller import Caller
@@ -97,6 +98,17 @@ def test_the_end_of_a_connection_is_shown(fake, caller):
     assert shown[0]["rule"] is None
 
 
+def test_a_request_under_way_is_shown(fake, caller):
+    """Without an answer, as far as it has come."""
+    head = Head("storage", "PUT", caller.url(), (("content-length", "4"), ("content-type", "application/pdf")))
+    exchange = fake.open(head)
+    exchange.feed(b"da")
+    shown = requests_of(fake)[1]
+    assert (shown["received"], shown["status"], shown["reply"]) == (2, None, None)
+    assert sends_of(fake)[0]["state"] == "uploading"
+    exchange.cut_short()
+
+
 def test_a_send_is_shown_with_its_files(fake, caller):
     """Each with its place in the payload, its end, and whether its bytes can be had."""
     assets = [caller.asset(filename="ä.pdf"), caller.asset()]
@@ -152,14 +164,14 @@ def test_a_payload_that_other_languages_cannot_read_is_none(fake, caller, body):
 def test_secrets_in_a_payload_are_masked_and_the_rest_is_as_it_was(fake, caller):
     """The JSON remains JSON."""
     url = "https://h/a?b=c"
-    caller.event({"url": url, "quote": f'{url}"x', "list": [url + "\n"], "token": "abc", "n": 1})
+    caller.event({"url": url, "quote": f'{url}"x', "list": [url + "\n"], "token": "abc", "n": 1.5})
     (send,) = sends_of(fake)
     assert send["payload"] == {
         "url": "https://h/a?[masked]",
         "quote": 'https://h/a?[masked]"x',
         "list": ["https://h/a?[masked]"],
         "token": "[masked]",
-        "n": 1,
+        "n": 1.5,
     }
 
 
