@@ -85,7 +85,6 @@ const ask = follow(journal, changed);
 watchClock(ask);
 watchClear(ask);
 watchKeys({ preview, open, leave, chosen: () => chosen });
-byId("base-url").textContent = location.origin;
 byId("copy-first-send").addEventListener("click", ({ target }) => copy(target, byId("first-send").textContent));
 addEventListener("hashchange", () => {
   const left = chosen;
