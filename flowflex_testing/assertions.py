@@ -18,7 +18,7 @@ from flowflex_testing.faults import OPERATIONS, Operation
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import OriginName
 from flowflex_testing.store import Asset, Event
-from flowflex_testing.timeline import filename_of, json_of, line, masked, notes, plural
+from flowflex_testing.timeline import filename_of, json_of, line, mask_for, notes, plural
 
 File = str | bytes | os.PathLike[str]
 
@@ -50,14 +50,16 @@ class Difference:
     wanted: object
     found: object
 
-    def lines(self) -> list[str]:
+    def lines(self, mask: Callable[[str], str]) -> list[str]:
         """Show the values one above the other; of two long texts what comes before they part is left out."""
         sentence, wanted, found = self.sentence, self.wanted, self.found
-        if isinstance(wanted, str) and isinstance(found, str) and max(len(wanted), len(found)) > _LONGEST_VALUE:
-            begins = _parting(wanted, found)
-            sentence += f", from character {begins} on"
-            wanted, found = wanted[begins:], found[begins:]
-        return [sentence, f"  wanted  {_shown(wanted)}", f"  found   {_shown(found)}"]
+        if isinstance(wanted, str) and isinstance(found, str):
+            wanted, found = mask(wanted), mask(found)  # before they are cut: half a secret is not recognised
+            if max(len(wanted), len(found)) > _LONGEST_VALUE:
+                begins = _parting(wanted, found)
+                sentence += f", from character {begins} on"
+                wanted, found = wanted[begins:], found[begins:]
+        return [sentence, f"  wanted  {_shown(wanted, mask)}", f"  found   {_shown(found, mask)}"]
 
 
 Differences = Callable[[RecordedRequest], Iterable[Difference]]
@@ -246,8 +248,8 @@ def _differs(place: str, wanted: object, found: object | None) -> Difference:
     return Difference(f"{place} differs", wanted, _NOTHING if found is None else found)
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def _shown(value: object, mask: Callable[[str], str]) -> str:
+    text = mask(repr(value))
     rest = len(text) - _LONGEST_VALUE
     return text if rest <= 0 else f"{text[:_LONGEST_VALUE]}... and {plural(rest, 'character')} more"
 
@@ -265,11 +267,12 @@ def _failure(
 ) -> AssertionError:
     if not nearest:
         return AssertionError(f"{sentence}\n\nno request arrived")
+    mask = mask_for(nearest)
     shown = nearest[:_SHOWN]
     lines = [sentence, "", f"the nearest requests, {len(shown)} of {len(nearest)}:"]
     for request in shown:
         lines.append(f"  {line(request)}")
         lines += [f"      {note}" for note in notes(request)]
         first = next(iter(differences(request)), None)
-        lines += [f"      {words}" for words in (first.lines() if first else ())]
-    return AssertionError(masked("\n".join(lines), nearest))
+        lines += [f"      {words}" for words in (first.lines(mask) if first else ())]
+    return AssertionError(mask("\n".join(lines)))

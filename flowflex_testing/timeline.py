@@ -8,13 +8,13 @@
 import base64
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from flowflex_core.secrets import Mask
+from flowflex_core.secrets import Mask, secrets_of_url
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Reply
 from flowflex_testing.rules import RULES
@@ -73,7 +73,7 @@ def timeline(fake: "FakeFlowFlex") -> str:
     if last is not None:
         lines += _clock_move(fake.clock.now() - last.at, time.monotonic() - last.arrived)
     lines += [f"{'':12}armed, and never fired: {armed}" for armed in fake.faults.unfired()]
-    return masked("\n".join(lines), requests)
+    return mask_for(requests)("\n".join(lines))
 
 
 def filename_of(request: RecordedRequest) -> str | None:
@@ -100,16 +100,20 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def masked(text: str, requests: Iterable[RecordedRequest]) -> str:
-    """Return `text` without the credentials that the requests were sent with, wherever they stand."""
+def mask_for(requests: Iterable[RecordedRequest]) -> Callable[[str], str]:
+    """Return what masks in a text all that the requests were authorised by: credentials, and upload URLs."""
     secrets: set[str] = set()
-    for authorization in {request.header("authorization") for request in requests} - {None}:
-        token = str(authorization).partition(" ")[2].strip()
+    for request in requests:
+        token = (request.header("authorization") or "").partition(" ")[2].strip()
+        secrets.add(token)
         with suppress(ValueError):
             secrets.update(base64.b64decode(token, validate=True).decode().split(":", 1))
-        secrets.add(token)
+        if request.rule == "upload-url.issued" and isinstance(request.reply, Reply):
+            with suppress(ValueError, KeyError):  # a fault may have made something else of it
+                granted: dict[str, str] = json.loads(request.reply.body)
+                secrets |= secrets_of_url(granted["uploadUrl"], granted["token"])
     # A shorter one is a word that stands everywhere.
-    return str(Mask().also(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET).known(text))
+    return Mask().also(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET).known
 
 
 def _said(request: RecordedRequest) -> str | None:

@@ -244,16 +244,26 @@ def test_fewer_attempts_than_wanted(caller, fake):
 
 
 def test_no_message_holds_a_secret(caller, fake):
-    """Neither the credentials, nor a query, nor a header that was never to be sent."""
-    url = caller.url()
-    caller.put(url)
-    caller.event({"secret": fake.api_secret}, extra=[("cookie", "session=1234567")])
+    """Neither the credentials, nor what authorises an upload, nor a header that was never to be sent."""
+    granted = caller.upload_url().json()
+    caller.put(granted["uploadUrl"].removeprefix(fake.storage_url))
+    payload = {
+        "a": fake.api_secret,
+        "b": granted["uploadUrl"],
+        "c": "x" * 180 + granted["token"],
+        "d": [granted["token"]] * 4,
+    }
+    caller.event(payload, extra=[("cookie", "session=1234567")])
+    fake.faults.arm("upload-url", faults.MalformedBody())
+    caller.upload_url(body=b'{"filename": "a.pdf", "mime": "application/pdf"}')
     messages = [
-        message_of(fake.assert_event, "invoice.created", payload={"secret": "x"}),
+        *(message_of(fake.assert_event, "invoice.created", payload={key: "x"}) for key in payload),
         message_of(fake.assert_attempts, "put", 3),
         message_of(fake.assert_nothing_sent),
         message_of(fake.assert_never_sent, header="authorization"),
         message_of(fake.assert_never_sent, header="cookie"),
     ]
-    secrets = (fake.api_secret, caller.authorization.partition(" ")[2], url.partition("?")[2], "session=1234567")
+    token = granted["token"]
+    secrets = (fake.api_secret, caller.authorization.partition(" ")[2], token[:8], token[-8:], "session=1234567")
     assert [secret for secret in secrets for message in messages if secret in message] == []
+    assert all("[secret]" in message for message in messages[:4])
