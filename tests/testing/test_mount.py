@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 
 from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.fault_forms import KINDS, fields_of
 from flowflex_testing.mount import mount
 from flowflex_transports import AsyncFlowFlex, FlowFlex, FlowFlexError, file
 from tests.testing import test_connection as raw
@@ -284,6 +285,32 @@ def test_a_delayed_reply_ends_with_the_mount(httpserver, address, capfd, is_gone
     assert get(httpserver, "/")[0] == 500
     assert capfd.readouterr().err == ""
     httpserver.clear()
+
+
+def crossing(url: str, request: bytes) -> tuple[bytes, bool]:
+    """Send a request, and return all that comes, and whether it ends by a reset."""
+    with wire_to(url) as wire:
+        wire.send(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+        try:
+            while wire.receive():
+                pass
+        except ConnectionResetError:
+            return wire.buffer, True
+        return wire.buffer, False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fault_crosses_the_wire_as_it_does_from_the_live_face(fake, address, kind):
+    """To the byte, and to the end of the connection."""
+    required = {"status": 503, "seconds": 0.01}
+    fault = KINDS[kind](**{field.name: required[field.name] for field in fields_of(KINDS[kind]) if field.required})
+    with FakeFlowFlex() as live:
+        for one in (live, fake):
+            one.faults.arm("put", fault, times=None)
+        to_live, to_mounted = (request + b"data" for request in (raw.put(live, 4), put(fake, 4)))
+        for _ in range(2):
+            assert crossing(address, to_mounted) == crossing(live.storage_url, to_live)
+    assert [request.fault for request in fake.requests] == [request.fault for request in live.requests]
 
 
 # The mount itself.
