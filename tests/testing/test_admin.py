@@ -19,6 +19,7 @@ from flowflex_testing.messages import Head
 from tests.testing.caller import Body, Caller
 
 JSON = ("content-type", "application/json")
+EVENT = (("x-event", "order.placed"), ("x-idempotency-key", "k"), JSON)
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,16 @@ def test_a_host_that_is_this_machine_may_be_asked_for(asker, host):
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "192.0.2.1", "", "[", "localhost@evil.example"],
+    [
+        "evil.example",
+        "evil.example:8080",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "192.0.2.1",
+        "",
+        "[",
+        "localhost@evil.example",
+    ],
 )
 def test_a_host_that_a_website_could_have_led_here_is_refused(asker, host):
     """A name in the DNS may lead to loopback, and the browser takes what is there for that website's own."""
@@ -291,8 +301,14 @@ def test_who_follows_the_journal_is_told_when_nothing_changed(fake, asker, calle
 
     assert is_changed()
     assert not is_changed()
-    exchange = fake.open(Head("api", "POST", "/v1/events/x", (("authorization", caller.authorization),)))
-    assert exchange.outcome is not None
+    exchange = fake.open(
+        Head(
+            "api", "POST", caller.event_path, (("authorization", caller.authorization), *EVENT, ("content-length", "2"))
+        )
+    )
+    assert is_changed()
+    assert not is_changed()
+    exchange.feed(b"{}")
     assert is_changed()
     assert not is_changed()
     fake.clock.advance(seconds=1)

@@ -7,11 +7,12 @@ import time
 import pytest
 
 from flowflex_testing import faults
+from flowflex_testing.admin import Admin
 from flowflex_testing.data import Data, DataError
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.messages import Head
 from flowflex_testing.store import Upload
-from tests.testing.caller import Caller
+from tests.testing.caller import Body, Caller
 
 FILE = "flowflex-fake.sqlite3"
 
@@ -193,11 +194,14 @@ def test_a_clock_goes_on_from_where_it_was(directory, monkeypatch):
 
 
 def test_the_time_is_kept_when_the_clock_is_moved(directory):
-    """Nothing else need happen."""
+    """On the page, and nothing else need happen."""
     with Data(directory) as data:
         fake = fake_over(data)
-        fake.clock.advance(days=1)
-        fake.store.note_time()
+        headers = (("host", "127.0.0.1"), ("content-type", "application/json"))
+        moved = Admin(fake, "127.0.0.1").handle(
+            Head("api", "POST", "/_fake/clock", headers), Body(b'{"advance": {"days": 1}}')
+        )
+        assert moved.status == 200
         with Data(killed(directory)) as found:
             assert found.clock(0).now() == fake.clock.now()
 

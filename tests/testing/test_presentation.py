@@ -79,8 +79,8 @@ def test_the_words_that_were_signed_are_not_shown(fake, caller):
 def test_a_refused_body_is_masked_too(fake, caller):
     """It is no JSON, and holds an upload URL all the same."""
     url = caller.upload_url().json()["uploadUrl"]
-    caller.event(body=b'{"file": "%s' % url.encode())
     token = url.rpartition("=")[2]
+    caller.event(body=b'{"file": "%s", "x": "%s"' % (url.encode(), token.encode()))
     assert token not in json.dumps(requests_of(fake))
     assert requests_of(fake)[1]["code"] == "INVALID_JSON"
 
