@@ -44,15 +44,21 @@ def _no_such_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_no_such_constant)
 
 
+def find_tenant(store: Store, authorization: str | None) -> Tenant | None:
+    """Return the tenant whose credentials these are."""
+    if authorization is None:
+        return None
+    tenant = store.tenant_by_authorization.get(authorization)
+    if tenant is None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() == "basic":
+            tenant = store.tenant_by_authorization.get(f"Basic {token.strip()}")
+    return tenant
+
+
 def admit(store: Store, authorization: str | None) -> Tenant:
     """Return the tenant whose credentials these are, if it may send one more request, or raise `Refused`."""
-    tenant = None
-    if authorization is not None:
-        tenant = store.tenant_by_authorization.get(authorization)
-        if tenant is None:
-            scheme, _, token = authorization.partition(" ")
-            if scheme.lower() == "basic":
-                tenant = store.tenant_by_authorization.get(f"Basic {token.strip()}")
+    tenant = find_tenant(store, authorization)
     if tenant is None:
         raise Refused("api.credentials", headers=(("WWW-Authenticate", 'Basic realm="FlowFlex"'),))
     if store.switches.rate_limit is not None:

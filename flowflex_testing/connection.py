@@ -15,6 +15,7 @@ import time
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
+from flowflex_testing.delivery import deliver
 from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, OriginName, Reply
 
 MAX_HEAD_BYTES = 65_536
@@ -172,10 +173,13 @@ class _Origin(Protocol):
     origin: OriginName
     tls: ssl.SSLContext | None
     stopping: threading.Event
-    draining: threading.Event
     busy: set[threading.Thread]
 
     def track(self, sock: socket.socket) -> None: ...
+
+    def ends(self) -> bool: ...
+
+    def resets(self) -> bool: ...
 
     def answer(self, head: Head, body: BodyReader) -> Reply | Abort: ...
 
@@ -191,6 +195,10 @@ class Connection(socketserver.BaseRequestHandler):
         """Serve one request after the other."""
         sock: socket.socket = self.request
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._origin.resets():
+            self._reset(sock)
+            sock.close()
+            return
         try:
             # The handshake belongs here: in the accepting thread one silent peer would hold up all others.
             if self._origin.tls is not None:
@@ -202,7 +210,7 @@ class Connection(socketserver.BaseRequestHandler):
             stream = Stream(sock)
             while self._serve_one(stream):
                 self._origin.busy.discard(threading.current_thread())
-                if self._origin.draining.is_set():  # after that: whoever is not busy then is ended by the drain
+                if self._origin.ends():  # after that: whoever is not busy then is ended by the origin
                     break
         except OSError:
             pass  # the peer is gone, or the server stops
@@ -228,11 +236,10 @@ class Connection(socketserver.BaseRequestHandler):
         if isinstance(outcome, Abort):
             self._abort(sock, outcome)
             return False
-        if outcome.delay and self._origin.stopping.wait(outcome.delay):
-            return False
         forgets = body.may_be_forgotten()
-        closes = not keeps_alive or not forgets or self._origin.draining.is_set()
-        self._send(sock, outcome, closes, is_head=head.method == "HEAD")
+        closes = not keeps_alive or not forgets or self._origin.ends()
+        if not self._send(sock, outcome, closes, is_head=head.method == "HEAD"):
+            return False
         if forgets:
             with contextlib.suppress(BodyCut):
                 while body.read(_RECEIVE_BYTES):
@@ -243,18 +250,26 @@ class Connection(socketserver.BaseRequestHandler):
                 self._linger(sock)
         return not closes
 
-    @staticmethod
-    def _send(sock: socket.socket, reply: Reply, closes: bool, *, is_head: bool = False) -> None:
-        sock.sendall(serialize_head(reply, closes) + (b"" if is_head else reply.body))
+    def _send(self, sock: socket.socket, reply: Reply, closes: bool, *, is_head: bool = False) -> bool:
+        """Send a reply; return False where the server was stopped before all of it was out."""
+        head, body = serialize_head(reply, closes), b"" if is_head else reply.body
+        if reply.manner is not None:
+            return deliver(sock, head, body, reply.manner, self._origin.stopping)
+        sock.sendall(head + body)
+        return True
 
     def _abort(self, sock: socket.socket, abort: Abort) -> None:
         if abort.begun is not None:
             sock.sendall(serialize_head(abort.begun, closes=True) + abort.begun.body[: abort.body_bytes])
         if abort.reset:
-            # Lingering for no time at all makes the close a reset.
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._reset(sock)
         else:
             self._linger(sock)
+
+    @staticmethod
+    def _reset(sock: socket.socket) -> None:
+        # Lingering for no time at all makes the close a reset.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @staticmethod
     def _say_goodbye(sock: socket.socket) -> None:

@@ -24,7 +24,7 @@ from typing import Any, Self
 from flowflex_testing.clock import Clock
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.masking import MASKED
-from flowflex_testing.messages import Abort, Headers, Reply
+from flowflex_testing.messages import Abort, Headers, Manner, Reply
 from flowflex_testing.store import Answer, Asset, Event, Store, Tenant, Upload
 
 # "FFfk": what SQLite calls the application of a file.
@@ -352,4 +352,5 @@ def _reply(text: str) -> Reply | Abort:
 
 
 def _whole(fields: dict[str, Any]) -> Reply:
-    return Reply(fields["status"], _pairs(fields["headers"]), fields["body"].encode("latin-1"), fields["delay"])
+    manner = None if fields["manner"] is None else Manner(**fields["manner"])
+    return Reply(fields["status"], _pairs(fields["headers"]), fields["body"].encode("latin-1"), manner)

@@ -3,11 +3,19 @@
 A server, a transport in memory and a simulator all drive it, each at its own pace.
 """
 
-from flowflex_testing.api import UPLOAD_URL_PATH, EventExchange, NoEndpointExchange, UploadUrlExchange, is_event_path
-from flowflex_testing.exchange import Exchange
+from flowflex_testing.api import (
+    UPLOAD_URL_PATH,
+    EventExchange,
+    NoEndpointExchange,
+    UploadUrlExchange,
+    find_tenant,
+    is_event_path,
+)
+from flowflex_testing.exchange import Exchange, UnseenExchange
 from flowflex_testing.fault_plan import FaultPlan
+from flowflex_testing.faults import ConnectionFault, Operation
 from flowflex_testing.messages import Abort, BodyCut, BodyReader, Head, Reply
-from flowflex_testing.storage import ASSETS_PREFIX, NoPutExchange, PutExchange
+from flowflex_testing.storage import ASSETS_PREFIX, NoPutExchange, PutExchange, named_tenant
 from flowflex_testing.store import Store
 
 _PIECE_BYTES = 262_144
@@ -48,14 +56,36 @@ class Engine:
         return exchange
 
     def _exchange(self, head: Head) -> Exchange:
-        path = head.target.partition("?")[0]
+        operation = _operation_of(head)
+        if operation is None:
+            return NoPutExchange(self.store, head) if head.origin == "storage" else NoEndpointExchange(self.store, head)
+        armed = None if self.faults.is_empty else self.faults.draw(operation, self._claimed_tenant(head))
+        if armed is not None and isinstance(armed.fault, ConnectionFault):
+            armed.note_hit()
+            return UnseenExchange(armed.fault.strike())
+        return _EXCHANGES[operation](self.store, head, armed)
+
+    def _claimed_tenant(self, head: Head) -> str | None:
+        """Return the name of the tenant that a request says it is of; the rules come later."""
         if head.origin == "storage":
-            if head.method == "PUT" and path.startswith(ASSETS_PREFIX):
-                return PutExchange(self.store, head, self.faults.draw("put"))
-            return NoPutExchange(self.store, head)
-        if head.method == "POST":
-            if is_event_path(path):
-                return EventExchange(self.store, head, self.faults.draw("event"))
-            if path == UPLOAD_URL_PATH:
-                return UploadUrlExchange(self.store, head, self.faults.draw("upload-url"))
-        return NoEndpointExchange(self.store, head)
+            return named_tenant(head.target)
+        tenant = find_tenant(self.store, dict(head.headers).get("authorization"))
+        return None if tenant is None else tenant.name
+
+
+_EXCHANGES: dict[Operation, type[UploadUrlExchange | PutExchange | EventExchange]] = {
+    "upload-url": UploadUrlExchange,
+    "put": PutExchange,
+    "event": EventExchange,
+}
+
+
+def _operation_of(head: Head) -> Operation | None:
+    path = head.target.partition("?")[0]
+    if head.origin == "storage":
+        return "put" if head.method == "PUT" and path.startswith(ASSETS_PREFIX) else None
+    if head.method != "POST":
+        return None
+    if is_event_path(path):
+        return "event"
+    return "upload-url" if path == UPLOAD_URL_PATH else None

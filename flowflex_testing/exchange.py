@@ -178,3 +178,13 @@ class Exchange:
         is_api = self.head.origin == "api"
         error = API_ERRORS[switches.api_dialect] if is_api else STORAGE_ERRORS[switches.storage_dialect]
         return error(status, code, message, self.record.request_id, details or {}, (*headers, self._request_id()))
+
+
+class UnseenExchange(Exchange):
+    """What was never seen, for a fault struck its connection: it has its outcome, and stands in no journal."""
+
+    def __init__(self, outcome: Abort) -> None:
+        self.outcome = outcome
+
+    def open(self) -> None:
+        """Do nothing: it is over."""

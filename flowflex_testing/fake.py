@@ -20,7 +20,7 @@ from flowflex_testing.clock import Clock
 from flowflex_testing.engine import Engine
 from flowflex_testing.exchange import Exchange
 from flowflex_testing.expiries import Expiry
-from flowflex_testing.fault_plan import FaultPlan
+from flowflex_testing.fault_plan import FaultPlan, Ports
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import Abort, BodyReader, Head, Reply
 from flowflex_testing.spool import Spool
@@ -56,6 +56,11 @@ class Face(Protocol):
     @property
     def ca_pem(self) -> bytes | None:
         """The certificate of the authority to trust; None where there is none to give."""
+        ...
+
+    @property
+    def ports(self) -> Ports | None:
+        """Its ports, for faults that strike connections; None where they are another's."""
         ...
 
     def stop(self) -> None:
@@ -126,6 +131,7 @@ class FakeFlowFlex(Witness):
         self.switches = Switches(**switches)
         self._tls = tls
         self._face: Face | None = None
+        self._stops = 0
         self._live: LiveServer | None = None
         self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)
         self._repository = repository
@@ -169,6 +175,7 @@ class FakeFlowFlex(Witness):
         """Be reached where `face` listens, in the place of a server of its own; `stop` stops the face."""
         if self._face is not None:
             raise RuntimeError("the fake is already running")
+        self.faults.serve(face.ports)
         self._face = face
         self.store.storage_url = face.storage_url
 
@@ -180,6 +187,9 @@ class FakeFlowFlex(Witness):
     def stop(self) -> None:
         """Stop the live server: connections are closed, its threads ended. Stopping twice is nothing."""
         face, self._face, self._live = self._face, None, None
+        self.faults.leave()
+        self._stops += 1
+        self.clock.wake()
         try:
             if face is not None:
                 face.stop()
@@ -308,8 +318,18 @@ class FakeFlowFlex(Witness):
     # The way in, for every face.
 
     def handle(self, head: Head, body: BodyReader) -> Reply | Abort:
-        """Work on one request, and return what goes out. The body is read as far as it is wanted, and no farther."""
-        return self._engine.handle(head, body)
+        """Work on one request, and return what goes out. The body is read as far as it is wanted, and no farther.
+
+        A reply that is delayed by the fake's clock is waited for here, until that has come so far or the fake stops.
+        """
+        stops = self._stops
+        outcome = self._engine.handle(head, body)
+        due = outcome.manner.due if isinstance(outcome, Reply) and outcome.manner is not None else None
+        if due is not None:
+            self.clock.wait_until(due, "a delayed reply goes out", lambda: self._stops != stops)
+            if self._stops != stops:
+                return Abort(reset=False)
+        return outcome
 
     def open(self, head: Head) -> Exchange:
         """Begin with a request whose head has arrived, for who wants to feed the body piece by piece."""

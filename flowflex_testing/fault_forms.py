@@ -13,11 +13,15 @@ from flowflex_testing.faults import (
     Aim,
     AlreadyStored,
     Delay,
+    Drip,
     Fault,
     HtmlPage,
+    Interims,
     LoseReply,
     MalformedBody,
+    Refuse,
     Reset,
+    ResetOnAccept,
     Status,
     TruncateReply,
 )
@@ -27,11 +31,15 @@ _KINDS: tuple[type[Fault], ...] = (
     Status,
     HtmlPage,
     Delay,
+    Drip,
     LoseReply,
     TruncateReply,
     MalformedBody,
-    Reset,
     AlreadyStored,
+    Reset,
+    ResetOnAccept,
+    Refuse,
+    Interims,
 )
 KINDS: Mapping[str, type[Fault]] = {kind.__name__: kind for kind in _KINDS}
 

@@ -13,14 +13,34 @@ Requests are counted from the arming on.
 import hashlib
 import itertools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
-from flowflex_testing.faults import Aim, Fault, Operation
+from flowflex_testing.faults import ORIGINS, Aim, ConnectionFault, Fault, Operation, Refuse, ResetOnAccept
+from flowflex_testing.messages import OriginName
 from flowflex_testing.presets import PRESETS
 
 # Two workers may count the hits of one fault at a time.
 _COUNTING = threading.Lock()
+
+
+class Ports(Protocol):
+    """The ports of a live server, for faults that strike connections.
+
+    Attributes:
+        resets: Told of each connection that was accepted, it says whether that one is to be reset.
+    """
+
+    resets: Callable[[OriginName], bool] | None
+
+    def refuse(self, key: int, origin: OriginName, seconds: float | None, /) -> None:
+        """Have the port of `origin` not listen, for so long or until `listen` is called with the same key."""
+        ...
+
+    def listen(self, key: int, /) -> None:
+        """Have a port listen again, unless another key keeps it closed; nothing where it does."""
+        ...
 
 
 @dataclass(slots=True)
@@ -72,6 +92,9 @@ class FaultPlan:
         self._lock = threading.Lock()
         self._armed: list[ArmedFault] = []
         self._ids = itertools.count(1)
+        # Where there are connections, they are struck there; without a server each request counts as one.
+        self._ports: Ports | None = None
+        self._is_a_guest = False
 
     def arm(
         self,
@@ -93,7 +116,10 @@ class FaultPlan:
         wanted = list(aims)
         with self._lock:
             armed = [ArmedFault(next(self._ids), aim) for aim in wanted]
-            self._armed += armed
+            self._check_ports(armed)
+            self._armed = [*self._armed, *armed]
+            for one in armed:
+                self._close_port_before(one)
         return armed
 
     def arm_preset(self, name: str) -> list[ArmedFault]:
@@ -115,19 +141,89 @@ class FaultPlan:
             if len(left) == len(self._armed):
                 raise ValueError(f"there is no armed fault {fault_id!r}")
             self._armed = left
+            if self._ports is not None:
+                self._ports.listen(fault_id)
 
     def clear(self) -> None:
         """Disarm every fault."""
         with self._lock:
+            self._open_ports()
             self._armed = []
+
+    # What a face and the engine call.
+
+    def serve(self, ports: Ports | None) -> None:
+        """Strike connections at these ports from now on; None where a server serves whose ports are another's."""
+        with self._lock:
+            self._is_a_guest = ports is None
+            try:
+                self._check_ports(self._armed)
+            except ValueError:
+                self._is_a_guest = False
+                raise
+            self._ports = ports
+            if ports is not None:
+                ports.resets = self._draw_connection
+                for armed in self._armed:
+                    self._close_port_before(armed)
+
+    def leave(self) -> None:
+        """Be without a server again."""
+        with self._lock:
+            self._open_ports()
+            if self._ports is not None:
+                self._ports.resets = None
+            self._ports, self._is_a_guest = None, False
 
     def draw(self, operation: str, tenant: str | None = None) -> ArmedFault | None:
         """Count a request for `operation` by `tenant`, and return the fault that is to strike it."""
-        if not self._armed:
-            return None
+        due = None
         with self._lock:
-            due = [armed for armed in self._armed if armed.counts(operation, tenant) and armed.takes_next()]
-        return due[0] if due else None
+            for armed in self._armed:
+                if not armed.counts(operation, tenant):
+                    continue
+                if self._ports is not None and isinstance(armed.fault, ConnectionFault):
+                    if isinstance(armed.fault, Refuse):
+                        armed.seen += 1
+                        self._close_port_before(armed)
+                elif armed.takes_next() and due is None:
+                    due = armed
+        return due
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is armed."""
+        return not self._armed
+
+    def _draw_connection(self, origin: OriginName) -> bool:
+        due = None
+        with self._lock:
+            for armed in self._armed:
+                if isinstance(armed.fault, ResetOnAccept) and ORIGINS[armed.aim.operation] == origin:
+                    due = due or (armed if armed.takes_next() else None)
+        if due is not None:
+            due.note_hit()
+        return due is not None
+
+    # Under the lock.
+
+    def _check_ports(self, wanted: Iterable[ArmedFault]) -> None:
+        for armed in wanted:
+            if self._is_a_guest and isinstance(armed.fault, ConnectionFault):
+                raise ValueError(f"{armed.fault!r} strikes a port, and this fake is a guest at another server's")
+
+    def _close_port_before(self, armed: ArmedFault) -> None:
+        fault = armed.fault
+        if self._ports is not None and isinstance(fault, Refuse) and armed.seen + 1 == armed.aim.occurrence:
+            armed.note_hit()
+            self._ports.refuse(armed.id, ORIGINS[armed.aim.operation], fault.seconds)
+
+    def _open_ports(self) -> None:
+        if self._ports is not None:
+            for armed in self._armed:
+                self._ports.listen(armed.id)
+
+    # What a test asks.
 
     def unfired(self) -> list[ArmedFault]:
         """Return the faults that have not struck any request."""

@@ -8,15 +8,17 @@ A fault does no I/O: it says what goes out in place of the reply, and the face d
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Literal, Protocol
 
-from flowflex_testing.messages import Abort, Headers, Reply
+from flowflex_testing.messages import Abort, Headers, Manner, OriginName, Reply
 
 Operation = Literal["upload-url", "put", "event"]
 OPERATIONS: tuple[Operation, ...] = ("upload-url", "put", "event")
+ORIGINS: Mapping[Operation, OriginName] = {"upload-url": "api", "put": "storage", "event": "api"}
 
 # So far ahead or back every date can be written.
 _LONGEST_DATE = 3_155_760_000
@@ -62,6 +64,52 @@ class Fault:
     def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - overridden where used
         """Return what goes out in place of `reply`, after the request had its effect; `reply` where it is spared."""
         return reply
+
+
+class ConnectionFault(Fault):
+    """The base of faults that strike a connection, before there is a request: the journal shows nothing of them.
+
+    Where there are no connections, in memory, each request counts as one of its own.
+    """
+
+    __slots__ = ()
+
+    def strike(self) -> Abort:
+        """Return what becomes of the connection."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Refuse(ConnectionFault):
+    """No connection is made: the port of the origin does not listen, from the request on that it is aimed at.
+
+    It is closed once the request before that has arrived, and at once for the first; connections that are open end
+    with what is under way on them. A server never learns who knocked at a closed port. So a hit is the closing, the
+    port opens by time, and the `times` of its aim count in memory alone.
+
+    Attributes:
+        seconds: How long the port is closed, by the real clock; None is until the fault is disarmed. In memory no time
+            is looked at.
+    """
+
+    seconds: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        is_time = self.seconds is None or 0 < self.seconds < math.inf
+        _check("seconds", self.seconds, is_time, "finite and over 0, or None")
+
+    def strike(self) -> Abort:
+        """Refuse."""
+        return Abort(reset=False, refused=True)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ResetOnAccept(ConnectionFault):
+    """A reset as soon as a connection is accepted, before a head is read; connections to the origin are counted."""
+
+    def strike(self) -> Abort:
+        """Reset."""
+        return Abort(reset=True)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -164,7 +212,10 @@ class LoseReply(Fault):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TruncateReply(Fault):
-    """The effect happens, and the reply breaks off after `body_bytes` of its body, by a reset where `reset` is set."""
+    """The effect happens, and the reply breaks off after `body_bytes` of its body, by a reset where `reset` is set.
+
+    A reply whose body is no longer than that is spared.
+    """
 
     body_bytes: int = 1
     reset: bool = False
@@ -172,8 +223,10 @@ class TruncateReply(Fault):
     def __post_init__(self) -> None:
         _check("body_bytes", self.body_bytes, self.body_bytes >= 0, "0 or more")
 
-    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - every reply can be cut
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - whatever is to be said
         """Begin the reply."""
+        if self.body_bytes >= len(reply.body):
+            return reply
         return Abort(reset=self.reset, begun=reply, body_bytes=self.body_bytes)
 
 
@@ -190,19 +243,76 @@ class MalformedBody(Fault):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Delay(Fault):
-    """The effect happens, and the reply goes out `seconds` later, by the real clock.
+    """The effect happens, and the reply goes out `seconds` later.
 
-    The in-memory face never sleeps: a delay that is over the timeout of the request is a timeout at once.
+    In memory nothing waits: a delay over the timeout of the request is a timeout at once, and any other is none.
+
+    Attributes:
+        seconds: How long, by the clock that is meant.
+        clock: `real`, or `fake`: then a live reply waits until the fake's clock has come so far, as by `clock.advance`.
     """
 
     seconds: float
+    clock: Literal["real", "fake"] = "real"
 
     def __post_init__(self) -> None:
         _check("seconds", self.seconds, 0 <= self.seconds < math.inf, "finite and not negative")
+        _check("clock", self.clock, self.clock in ("real", "fake"), "'real' or 'fake'")
+
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:
+        """Hold the reply back."""
+        is_real = self.clock == "real"
+        manner = Manner(delay=self.seconds) if is_real else Manner(due=struck.now + self.seconds)
+        return dataclasses.replace(reply, manner=manner)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Drip(Fault):
+    """The effect happens, and the reply goes out in pieces of so many bytes, one every so many real seconds.
+
+    In memory nothing waits: where the pieces would take longer than the request allows, it is a timeout at once.
+
+    Attributes:
+        piece: The bytes of a piece.
+        seconds: The time from one piece to the next.
+        head: Whether the head comes in pieces, too, and not only the body.
+    """
+
+    piece: int = 1
+    seconds: float = 0.1
+    head: bool = True
+
+    def __post_init__(self) -> None:
+        _check("piece", self.piece, self.piece >= 1, "1 or more")
+        _check("seconds", self.seconds, 0 <= self.seconds < math.inf, "finite and not negative")
 
     def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - whatever is to be said
-        """Hold the reply back."""
-        return dataclasses.replace(reply, delay=self.seconds)
+        """Let the reply drip."""
+        manner = Manner(piece=self.piece, pause=self.seconds, drips_head=self.head)
+        return dataclasses.replace(reply, manner=manner)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Interims(Fault):
+    """The effect happens, and before the reply come interim ones: as many as a proxy sends that wants to be patient.
+
+    In memory there is no wire for them, so that a request which it strikes there is an error.
+
+    Attributes:
+        count: How many.
+        status: 100 to 199 but not 101, which would end HTTP.
+    """
+
+    count: int = 100
+    status: int = 102
+
+    def __post_init__(self) -> None:
+        _check("count", self.count, self.count >= 1, "1 or more")
+        _check("status", self.status, 100 <= self.status <= 199 and self.status != 101, "100 to 199 but not 101")
+
+    def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - whatever is to be said
+        """Put the interim replies before it."""
+        return dataclasses.replace(reply, manner=Manner(interims=self.count, interim_status=self.status))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +351,10 @@ class Aim:
         is_seed = isinstance(self.seed, int) and not isinstance(self.seed, bool)
         if is_seed != (chance is not None) or (self.seed is not None and not is_seed):
             raise ValueError("chance and seed go together, and seed is a whole number: no run is left to luck")
+        if isinstance(self.fault, ConnectionFault):
+            _check("tenant", self.tenant, self.tenant is None, "None: a connection is nobody's yet")
+        if isinstance(self.fault, Refuse):
+            _check("chance", chance, chance is None, "None: a port is not closed by halves")
         is_name = self.tenant is None or (isinstance(self.tenant, str) and self.tenant != "")
         _check("tenant", self.tenant, is_name, "the name of a tenant, or None")
 

@@ -9,12 +9,14 @@ every socket and waits for every thread, so that a test leaves neither behind.
 
 import contextlib
 import errno
+import math
 import selectors
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer
@@ -31,6 +33,7 @@ Handle = Callable[[Head, BodyReader], Reply | Abort]
 _BACKLOG = 1_024
 # How long the accepting thread rests where the process has no descriptor left.
 _FULL_SECONDS = 0.05
+_RECEIVE_BYTES = 4_096
 _JOIN_SECONDS = 5.0
 
 
@@ -44,6 +47,7 @@ class Origin(ThreadedWSGIServer):
         draining: Set when workers are to end with the exchange that they are at.
         busy: The workers that are at one.
         errors: What the fake itself raised: a bug, told when the server stops.
+        resets: Asked with each connection whether that one is to be reset.
     """
 
     def __init__(self, origin: OriginName, handle: Handle, host: str, port: int, tls: ssl.SSLContext | None) -> None:
@@ -57,8 +61,12 @@ class Origin(ThreadedWSGIServer):
         self.draining = threading.Event()
         self.busy: set[threading.Thread] = set()
         self.errors: list[Exception] = []
+        self.resets: Callable[[], bool] = _never
         self._handle = handle
         self._lock = threading.Lock()
+        # Held while the listening socket is replaced or accepts.
+        self._port_lock = threading.Lock()
+        self._refusing = threading.Event()
         self._workers: dict[threading.Thread, socket.socket] = {}
 
     @property
@@ -80,7 +88,8 @@ class Origin(ThreadedWSGIServer):
     def accept(self) -> None:
         """Take a waiting connection and give it a worker."""
         try:
-            connection, address = self.get_request()
+            with self._port_lock:
+                connection, address = self.get_request()
         except OSError as error:
             # Otherwise the peer is gone already. Who has no descriptor left lets connections wait until one is free.
             if error.errno in (errno.EMFILE, errno.ENFILE):
@@ -113,6 +122,36 @@ class Origin(ThreadedWSGIServer):
     def drain(self) -> None:
         """End every connection, with the exchange that is under way on it."""
         self.draining.set()
+        self._end_idle()
+
+    def ends(self) -> bool:
+        """Tell whether a connection is to end with the exchange that is under way on it."""
+        return self.draining.is_set() or self.refuses()
+
+    def refuses(self) -> bool:
+        """Tell whether the port is closed."""
+        return self._refusing.is_set()
+
+    def close_port(self) -> None:
+        """Have the port not listen, and end every connection with the exchange that is under way on it."""
+        with self._port_lock:
+            if self.refuses():
+                return
+            self._refusing.set()
+            self.socket.close()
+            # Bound and deaf, it is no other server's; nor is it given to a client as its own port, which the system
+            # would then connect to itself.
+            self.socket = _bound(self.host, self.port)
+        self._end_idle()
+
+    def open_port(self) -> None:
+        """Have the port listen again."""
+        with self._port_lock:
+            if self.refuses():
+                self.socket.listen(_BACKLOG)
+                self._refusing.clear()
+
+    def _end_idle(self) -> None:
         with self._lock:
             idle = [sock for thread, sock in self._workers.items() if thread not in self.busy]
         for sock in idle:
@@ -188,10 +227,16 @@ class LiveServer:
             for origin in self._origins:
                 origin.server_close()
             raise
+        # What a fault plan wants to know of connections, and which ports it keeps closed until when.
+        self.resets: Callable[[OriginName], bool] | None = None
+        self._refusals: dict[int, tuple[Origin, float]] = {}
+        self._refusals_lock = threading.Lock()
+        for origin in self._origins[:2]:
+            origin.resets = partial(self._resets, origin.origin)
         self._wakes, self._wake = socket.socketpair()
         self._selector = selectors.DefaultSelector()
-        for origin in self._origins:
-            self._selector.register(origin.socket, selectors.EVENT_READ, origin)
+        self._watched: dict[Origin, socket.socket] = {}
+        self._watch()
         self._selector.register(self._wakes, selectors.EVENT_READ, None)
         self._thread = threading.Thread(target=self._accept, name="fake-flowflex", daemon=True)
 
@@ -209,6 +254,27 @@ class LiveServer:
     def inspector_url(self) -> str:
         """Where the admin side is alone, or else beside the API."""
         return self._origins[-1].url if len(self._origins) > 2 else self.api_url
+
+    @property
+    def ports(self) -> "LiveServer":
+        """Itself: its ports are its own."""
+        return self
+
+    def refuse(self, key: int, origin: OriginName, seconds: float | None) -> None:
+        """Have the port of `origin` not listen, for so long or until `listen` is called with the same key."""
+        place = self._origins[0] if origin == "api" else self._origins[1]
+        with self._refusals_lock:
+            self._refusals[key] = (place, math.inf if seconds is None else time.monotonic() + seconds)
+            place.close_port()
+        self._rouse()
+
+    def listen(self, key: int) -> None:
+        """Have a port listen again, unless another key keeps it closed; nothing where it does."""
+        with self._refusals_lock:
+            if key not in self._refusals:
+                return
+            self._end_refusal(key)
+        self._rouse()
 
     def start(self) -> None:
         """Begin to accept connections; they queue from before that."""
@@ -242,25 +308,83 @@ class LiveServer:
 
     def _accept(self) -> None:
         while True:
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    return
-                key.data.accept()
+            ready = [key for key, _ in self._selector.select(self._seconds_to_opening())]
+            for key in ready:
+                if key.data is not None:
+                    key.data.accept()
+            is_roused = any(key.data is None for key in ready)
+            if is_roused and not self._wakes.recv(_RECEIVE_BYTES):
+                return
+            if is_roused or self._refusals:
+                self._open_ports()
+                self._watch()
+
+    def _rouse(self) -> None:
+        """Have the accepting thread look at the ports anew."""
+        with contextlib.suppress(OSError):  # it has ended already
+            self._wake.send(b".")
+
+    def _watch(self) -> None:
+        with self._refusals_lock:
+            listening = {origin: origin.socket for origin in self._origins if not origin.refuses()}
+            for origin, listener in list(self._watched.items()):
+                if listening.get(origin) is not listener:
+                    self._selector.unregister(listener)
+                    del self._watched[origin]
+            for origin, listener in listening.items():
+                if origin not in self._watched:
+                    self._selector.register(listener, selectors.EVENT_READ, origin)
+                    self._watched[origin] = listener
+
+    def _seconds_to_opening(self) -> float | None:
+        with self._refusals_lock:
+            end = min((end for _, end in self._refusals.values()), default=math.inf)
+        return None if end == math.inf else max(0.0, end - time.monotonic())
+
+    def _open_ports(self) -> None:
+        """Open the ports whose time has come."""
+        now = time.monotonic()
+        with self._refusals_lock:
+            for key in [key for key, (_, end) in self._refusals.items() if end <= now]:
+                self._end_refusal(key)
+
+    def _end_refusal(self, key: int) -> None:
+        """Open a port, unless another refusal keeps it closed; under the lock."""
+        place, _ = self._refusals.pop(key)
+        if all(other is not place for other, _ in self._refusals.values()):
+            place.open_port()
+
+    def _resets(self, origin: OriginName) -> bool:
+        resets = self.resets
+        return resets is not None and resets(origin)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = _bound(host, port)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
         listener.listen(_BACKLOG)
-        # A connection may be gone between select and accept, which must not block then.
-        listener.setblocking(False)
     except BaseException:
         listener.close()
         raise
     return listener
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        # A connection may be gone between select and accept, which must not block then.
+        bound.setblocking(False)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+def _never() -> bool:
+    return False
 
 
 def _no_application(_environ: object, _start_response: object) -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flowflex_core.messages import MAX_REPLY_BYTES, Failure, Request, Response
 from flowflex_testing.exchange import Exchange
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import Abort, Head, OriginName, Reply
+from flowflex_testing.messages import Abort, Head, Manner, OriginName, Reply
 
 if TYPE_CHECKING:
     from flowflex_transports.protocols import AsyncSource, Source
@@ -40,7 +40,7 @@ class MemoryTransport:
                 _feed(exchange, chunk)
         finally:
             _leave(exchange)
-        return _outcome(request, exchange.outcome)
+        return _outcome(request, exchange.outcome, self._fake.clock.now())
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
@@ -65,7 +65,7 @@ class AsyncMemoryTransport:
                 await _feed_all(exchange, body)
         finally:
             _leave(exchange)
-        return _outcome(request, exchange.outcome)
+        return _outcome(request, exchange.outcome, self._fake.clock.now())
 
     async def aclose(self) -> None:
         """Do nothing: there is no connection."""
@@ -110,10 +110,26 @@ def _leave(exchange: Exchange) -> None:
         exchange.cut_short()
 
 
-def _outcome(request: Request, outcome: Reply | Abort | None) -> Response | Failure:
+def _outcome(request: Request, outcome: Reply | Abort | None, now: float) -> Response | Failure:
+    if isinstance(outcome, Abort) and outcome.refused:
+        return Failure(request.id, "connection", "the connection was refused", sent=False)
     if not isinstance(outcome, Reply):
         how = "was reset" if outcome is None or outcome.reset else "ended before the reply did"
         return Failure(request.id, "connection", f"the connection {how}", sent=True)
-    if outcome.delay > min(request.timeout, request.total):
+    if outcome.manner is not None and _takes_too_long(outcome, outcome.manner, request, now):
         return Failure(request.id, "timeout", "no reply came in time", sent=True)
     return Response(request.id, outcome.status, outcome.headers, outcome.body[: MAX_REPLY_BYTES + 1])
+
+
+def _takes_too_long(reply: Reply, manner: Manner, request: Request, now: float) -> bool:
+    """Tell whether a reply in its manner would be later than the request allows; nobody waits for it here."""
+    if manner.interims:
+        raise RuntimeError(
+            "interim replies have no meaning in memory, where there is no wire: use a live fake for Interims"
+        )
+    delay = manner.delay if manner.due is None else max(0.0, manner.due - now)
+    drip = 0.0
+    if manner.piece:
+        head_bytes = sum(len(name) + len(value) + 4 for name, value in reply.headers) if manner.drips_head else 0
+        drip = manner.pause * ((head_bytes + len(reply.body)) // manner.piece)
+    return max(delay, manner.pause) > request.timeout or delay + drip > request.total

@@ -46,6 +46,29 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How a reply goes out that does not go out whole and at once.
+
+    Attributes:
+        delay: Real seconds before its first byte.
+        due: The moment of the fake's clock before which it is not let out.
+        interims: How many interim replies (1xx) come before it.
+        interim_status: Their status.
+        piece: How many bytes go out at a time; 0 is all of them.
+        pause: Real seconds between two pieces.
+        drips_head: Whether the head goes out in pieces as well.
+    """
+
+    delay: float = 0.0
+    due: float | None = None
+    interims: int = 0
+    interim_status: int = 102
+    piece: int = 0
+    pause: float = 0.0
+    drips_head: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A whole reply; the face adds Content-Length and Connection.
 
@@ -53,13 +76,13 @@ class Reply:
         status: The HTTP status.
         headers: Names as they go out.
         body: The content.
-        delay: Seconds to wait before its first byte goes out.
+        manner: How it goes out; None is whole and at once.
     """
 
     status: int
     headers: Headers = ()
     body: bytes = b""
-    delay: float = 0.0
+    manner: Manner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +93,10 @@ class Abort:
         reset: A reset (RST), as of a process that died, rather than an orderly end (FIN).
         begun: A reply whose head goes out first, and as much of its body as `body_bytes` says.
         body_bytes: See `begun`.
+        refused: There was no connection to begin with.
     """
 
     reset: bool
     begun: Reply | None = None
     body_bytes: int = 0
+    refused: bool = False

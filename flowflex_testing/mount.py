@@ -33,9 +33,10 @@ from flowflex_testing.connection import (
     parse_head,
     serialize_head,
 )
+from flowflex_testing.delivery import deliver
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.guard import Guard
-from flowflex_testing.messages import Abort, OriginName, Reply
+from flowflex_testing.messages import Abort, Manner, OriginName, Reply
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+", re.ASCII)
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
@@ -58,14 +59,19 @@ def mount(fake: FakeFlowFlex, httpserver: HTTPServer, path: str = "/flowflex") -
     if httpserver.server is None:
         raise RuntimeError("the httpserver is not running")
     face = MountedFace(httpserver.server, httpserver.url_for(path), path, Guard(fake.handle))
-    fake.serve_through(face)
+    try:
+        fake.serve_through(face)
+    except BaseException:
+        face.stop()
+        raise
 
 
 class MountedFace:
     """Takes what is sent to two paths of a server."""
 
-    # Whoever made the server has its certificate.
+    # Whoever made the server has its certificate, and its port.
     ca_pem = None
+    ports = None
 
     def __init__(self, server: BaseWSGIServer, url: str, path: str, guard: Guard) -> None:
         self.api_url = url
@@ -136,8 +142,9 @@ class _MountedHandler(WSGIRequestHandler):
             if outcome.reset:
                 _reset(sock)
                 return
-        elif not face.stopping.wait(outcome.delay):
-            sock.sendall(_bytes(outcome, 0 if head.method == "HEAD" else None))
+        else:
+            content = b"" if head.method == "HEAD" else outcome.body
+            deliver(sock, serialize_head(outcome, closes=True), content, outcome.manner or Manner(), face.stopping)
         # Behind a body that was read nothing more comes, and the server closes.
         is_read = not body.remaining if isinstance(body, SizedBody) else body.may_be_forgotten()
         if not is_read:

@@ -53,4 +53,5 @@ class _Lease:
     def __init__(self, server: LiveServer, guard: Guard) -> None:
         self.api_url = server.api_url
         self.storage_url = server.storage_url
+        self.ports = server.ports
         self.stop = guard.check

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 ASSETS_PREFIX = "/assets/"
 
 
+def named_tenant(target: str) -> str:
+    """Return the name of the tenant in the path of an upload URL."""
+    return unquote(target.partition("?")[0].removeprefix(ASSETS_PREFIX).partition("/")[0])
+
+
 class NoPutExchange(Exchange):
     """A request to storage that is no PUT to a presigned URL."""
 
@@ -106,7 +111,7 @@ class PutExchange(Exchange):
         """Find the tenant and upload that the target names, where its signature covers every byte of it."""
         signed, _, token = self.head.target.partition("&X-Signature=")
         names = signed.partition("?")[0].removeprefix(ASSETS_PREFIX).split("/")
-        tenant = self.store.tenants.get(unquote(names[0]))
+        tenant = self.store.tenants.get(named_tenant(signed))
         upload = tenant.uploads.get(names[1]) if tenant is not None and len(names) > 1 else None
         content_type = self.fields.get("content-type", "")
         if tenant is None or upload is None:

@@ -2,7 +2,7 @@
 
 from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import Abort, Head, Reply
+from flowflex_testing.messages import Abort, Head, Manner, Reply
 from tests.testing.caller import Caller
 
 
@@ -68,4 +68,4 @@ def test_a_delayed_reply_says_how_long():
     caller.fake.faults.arm("put", faults.Delay(1.5))
     outcome = caller.fake.open(head_of_put(caller, 0)).outcome
     assert isinstance(outcome, Reply)
-    assert outcome.delay == 1.5
+    assert outcome.manner == Manner(delay=1.5)

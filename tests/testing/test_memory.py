@@ -7,11 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+import trio
 
+from flowflex_core import errors
 from flowflex_core.messages import Failure, Request, Response
 from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.faults import Aim
 from flowflex_testing.memory import AsyncMemoryTransport, MemoryTransport
+from flowflex_transports import AsyncFlowFlex, FlowFlex
 from tests.testing.caller import Caller
 
 
@@ -136,7 +140,9 @@ def test_another_host_is_not_there(caller, transport):
         assert (failure.request_id, failure.kind, failure.sent) == ("put-1", "connection", False)
 
 
-@pytest.mark.parametrize("fault", [faults.Reset(), faults.Reset(at=2), faults.LoseReply(), faults.TruncateReply()])
+@pytest.mark.parametrize(
+    "fault", [faults.Reset(), faults.Reset(at=2), faults.LoseReply(), faults.LoseReply(reset=True)]
+)
 def test_an_abort_is_a_failure_of_the_connection(caller, transport, fault):
     """The request may have been seen, as far as anyone can tell."""
     caller.fake.faults.arm("put", fault)
@@ -154,6 +160,75 @@ def test_a_delay_over_the_timeout_is_a_timeout_at_once(caller, transport):
         assert isinstance(failure, Failure)
         assert (failure.kind, failure.sent) == ("timeout", True)
     assert len(caller.fake.assets) == 3
+
+
+def test_a_delay_by_the_clock_of_the_fake_is_compared_as_well(caller, transport):
+    """In memory nobody could move the clock meanwhile."""
+    caller.fake.faults.arm("put", faults.Delay(5.0, clock="fake"), times=None)
+    assert isinstance(transport.perform(put(caller, timeout=5.0), b"data"), Response)
+    failure = transport.perform(put(caller, timeout=4.9), b"data")
+    assert isinstance(failure, Failure)
+    assert failure.kind == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("drip", "bounds"),
+    [
+        (faults.Drip(piece=1, seconds=3.0), {"timeout": 2.9}),
+        (faults.Drip(piece=1, seconds=1.0), {"timeout": 2.0, "total": 60.0}),
+    ],
+)
+def test_a_drip_over_what_the_request_allows_is_a_timeout(caller, transport, drip, bounds):
+    """Be it that one piece is too late, or the last of many; a quick one is a reply."""
+    caller.fake.faults.arm("put", drip)
+    failure = transport.perform(put(caller, **bounds), b"data")
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.sent) == ("timeout", True)
+    caller.fake.faults.arm("put", faults.Drip(piece=64, seconds=0.01, head=False))
+    assert isinstance(transport.perform(put(caller), b"data"), Response)
+    caller.fake.faults.assert_fired()
+
+
+@pytest.mark.parametrize(("fault", "sent"), [(faults.Refuse(), False), (faults.ResetOnAccept(), True)])
+def test_a_request_counts_as_a_connection(caller, transport, fault, sent):
+    """Faults of connections strike by occurrence and times; nobody has seen the request, so no journal has it."""
+    armed = caller.fake.faults.arm("put", fault, occurrence=2, times=2)
+    outcomes = [transport.perform(put(caller), b"data") for _ in range(4)]
+    assert [type(outcome) for outcome in outcomes] == [Response, Failure, Failure, Response]
+    failure = outcomes[1]
+    assert isinstance(failure, Failure)
+    assert (failure.kind, failure.sent) == ("connection", sent)
+    assert (armed.seen, armed.hits) == (4, 2)
+    assert sum(request.operation == "put" for request in caller.fake.requests) == 2
+
+
+def test_a_fault_that_is_all_wire_is_an_error_in_memory(caller, transport):
+    """A test that tries interim replies here would try nothing, and is told so."""
+    caller.fake.faults.arm("put", faults.Interims())
+    with pytest.raises(RuntimeError, match=r"interim replies have no meaning in memory.* use a live fake"):
+        transport.perform(put(caller), b"data")
+
+
+def test_both_clients_see_the_same_faults_in_memory(caller):
+    """One plan, armed for one send after the other: the classes of errors are those of the live fake."""
+    plan = [
+        (faults.Refuse(), errors.FlowFlexConnectionError),
+        (faults.LoseReply(), errors.FlowFlexOutcomeUnknownError),
+        (faults.TruncateReply(), errors.FlowFlexOutcomeUnknownError),
+    ]
+    options = {**caller.fake.client_options, "max_retries": 0}
+
+    async def send_event() -> None:
+        async with AsyncFlowFlex(**options, transport=AsyncMemoryTransport(caller.fake)) as client:
+            await client.send_event("e")
+
+    for fault, error in plan:
+        caller.fake.faults.arm_all([Aim("event", fault), Aim("event", fault, occurrence=2)])
+        with FlowFlex(**options, transport=MemoryTransport(caller.fake)) as client, pytest.raises(error):
+            client.send_event("e")
+        with pytest.raises(error):
+            trio.run(send_event)
+    caller.fake.faults.assert_fired()
 
 
 def test_a_live_fake_can_be_reached_in_memory_too(caller):
