@@ -4,8 +4,8 @@ import argparse
 import shlex
 import signal
 import sys
-import threading
 from contextlib import ExitStack, suppress
+from queue import SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -39,15 +39,19 @@ def serve(options: argparse.Namespace) -> None:
     """Print the four export lines, then serve until Ctrl-C or SIGTERM, and let requests under way end."""
     need("flowflex fake", "testing")
     _check_host(options.host, options.allow_remote)
-    ended = threading.Event()
+    # Unlike an event, it has no lock that the interrupted thread could hold.
+    told: SimpleQueue[int] = SimpleQueue()
+    is_told = False
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler takes two
-        if ended.is_set():
+        nonlocal is_told
+        if is_told:
             raise _EndAtOnce
-        ended.set()
+        is_told = True
+        told.put(number)
 
     _on_signals(end)
-    with ExitStack() as stack:
+    with suppress(_EndAtOnce), ExitStack() as stack:
         data = None if options.data is None else _opened(options, stack)
         ports = _ports(options, data)
         fake = _fake(options, ports, data)
@@ -64,10 +68,9 @@ def serve(options: argparse.Namespace) -> None:
             )
         _say(f"inspector: {fake.inspector_url}")
         _say("serving until Ctrl-C or SIGTERM")
-        with suppress(_EndAtOnce):
-            ended.wait()
-            _say(f"ending: requests under way get {DRAIN_SECONDS:g} seconds; a second signal ends at once")
-            fake.drain(DRAIN_SECONDS)
+        told.get()
+        _say(f"ending: requests under way get {DRAIN_SECONDS:g} seconds; a second signal ends at once")
+        fake.drain(DRAIN_SECONDS)
 
 
 def _ports(options: argparse.Namespace, data: "Data | None") -> dict[str, int]:
