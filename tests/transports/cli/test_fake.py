@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowflex_testing.switches import ALLOWED
-from flowflex_transports import FlowFlex, file
+from flowflex_transports import FlowFlex, FlowFlexError, file
 from flowflex_transports.cli.arguments import parse
 from tests.testing.test_connection import Wire
 
@@ -143,8 +143,9 @@ def test_requests_under_way_end_before_it_does(flowflex):
         Wire(settings["FLOWFLEX_BASE_URL"])
 
 
-def test_a_second_signal_ends_it_at_once(flowflex):
+def test_a_second_signal_ends_it_at_once(flowflex, unmeasured):
     """A request that is under way is cut then, and the end is as clean."""
+    flowflex.environment = unmeasured
     process, settings = _serving(flowflex)
     wire = _begun_event(settings)
     process.send_signal(signal.SIGINT)
@@ -165,6 +166,8 @@ def test_other_machines_are_served_where_that_is_asked_for(flowflex):
     with _client(settings) as client:
         client.send_event("order.placed", payload={"file": file(b"x", filename="a.txt")})
     assert _asked(settings, "health")["requests"] == 3
+    process.terminate()
+    assert process.wait(timeout=10) == 0
 
 
 def test_the_page_can_have_a_port_of_its_own(flowflex):
@@ -174,6 +177,8 @@ def test_the_page_can_have_a_port_of_its_own(flowflex):
     assert not url.startswith(settings["FLOWFLEX_BASE_URL"])
     with urllib.request.urlopen(url, timeout=10) as reply:
         assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+    process.terminate()
+    assert process.wait(timeout=10) == 0
 
 
 def test_every_switch_of_the_fake_can_be_set():
@@ -211,11 +216,20 @@ def test_an_option_that_means_nothing_is_one_sentence(capsys, option, value, wor
 
 def test_it_behaves_as_its_options_say(flowflex):
     """Switches and clock are those that were given."""
-    _, settings = _serving(flowflex, "--no-strict", "--storage-dialect", "supabase", "--clock", "frozen")
+    options = ("--no-strict", "--storage-dialect", "supabase", "--clock", "frozen", "--rate-limit", "2/60")
+    process, settings = _serving(flowflex, *options)
     health = _asked(settings, "health")
     assert (health["strict"], health["storageDialect"]) == (False, "supabase")
     assert _asked(settings, "clock")["rate"] == 0
     assert health["now"] == _asked(settings, "health")["now"]
+    with _client(settings) as client:
+        for number in range(2):
+            client.send_event("order.placed", payload={"number": number})
+        with pytest.raises(FlowFlexError) as caught:
+            client.send_event("order.placed", max_retries=0)
+    assert caught.value.status == 429
+    process.terminate()
+    assert process.wait(timeout=10) == 0
 
 
 def test_the_documentation_tells_every_option(capsys):

@@ -393,15 +393,21 @@ def test_what_the_deadline_leaves_no_time_for_was_not_sent():
 
 
 def test_measuring_is_part_of_the_call():
-    """The deadline counts from the call: what measuring takes is missing afterwards."""
-    seconds, totals = [0.0], []
+    """The deadline counts from the call, for the operation too: what measuring takes is missing afterwards."""
+    seconds, totals, told = [0.0], [], []
     deadline = Deadline(Clock(lambda: seconds[0]), 5.0)
     seconds[0] += 3.0
-    settings = Settings(**BASE, deadline_seconds=5.0)
-    operation = SendEvent.start(settings, "e", {}, idempotency_key="key")
+    operation = SendEvent.start(Settings(**BASE, deadline_seconds=5.0), "e", {}, idempotency_key="key")
+
+    class Telling:
+        def advance(self, now, *outcomes):
+            told.append(now - deadline.begun)
+            return operation.advance(now, *outcomes)
+
     transport = Scripted(lambda request: totals.append(request.total))
-    run_to_end(operation, Sources({}), transport, deadline=deadline)
+    run_to_end(Telling(), Sources({}), transport, deadline=deadline)
     assert totals == [pytest.approx(2.0, abs=0.02)]
+    assert told == [0.0, 3.0]
 
 
 def test_a_due_timer_is_served_while_others_are_busy():

@@ -188,6 +188,22 @@ async def test_a_reply_is_cut_one_byte_over_the_bound():
     assert len(outcome.body) == MAX_REPLY_BYTES + 1
 
 
+@in_trio
+async def test_a_chunk_that_comes_later_is_looked_at_too():
+    """A bare CR before it, which not all readers take for the same."""
+
+    async def script(talk: Talk) -> None:
+        await talk.request()
+        await talk.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+        await trio.testing.wait_all_tasks_blocked()
+        await talk.send(b"2;a\rb\r\nok\r\n0\r\n\r\n")
+
+    async with serving(script) as peer:
+        transport = TrioTransport()
+        failed(await transport.perform(a_request(peer.url()), b""), "protocol", sent=True)
+        await transport.aclose()
+
+
 # Early replies
 
 

@@ -147,3 +147,16 @@ async def test_a_cancel_before_a_thread_begins_leaves_nothing_open(client, tmp_p
     limiter.release_on_behalf_of(sources)
     limiter.total_tokens = total
     assert scope.cancelled_caught
+
+
+@in_trio
+async def test_a_callback_cannot_feign_the_end_of_a_file():
+    """A transport would take its StopAsyncIteration for that, and wait for the reply to half a request."""
+
+    def on_progress(ref, sent, total):
+        raise StopAsyncIteration
+
+    ref = file(b"x", filename="f.txt")
+    async with opened(Sources.measure({ref: "f"}, max_file_bytes=1), ref, Progress(on_progress)) as source:
+        with pytest.raises(RuntimeError, match="a callback raised StopAsyncIteration"):
+            [chunk async for chunk in source.chunks()]
