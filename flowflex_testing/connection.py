@@ -22,8 +22,8 @@ MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
 # Who has connected must have shaken hands within it.
 HANDSHAKE_SECONDS = 10.0
-# Below the size from which on malloc takes memory from the system, and gives it back, for each read anew.
-_RECEIVE_BYTES = 65_536
+# Below 128 KiB, from where on malloc takes memory from the system, and gives it back, for each read anew.
+_RECEIVE_BYTES = 122_880
 
 # A short rest of a refused body is read and forgotten, so that the connection can be kept.
 _FORGOTTEN_BYTES = 65_536
