@@ -1,5 +1,6 @@
 """The fault plan: which request a fault strikes, and what becomes of one that never does."""
 
+import socket
 import threading
 
 import pytest
@@ -8,6 +9,8 @@ from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.fault_plan import FaultPlan
 from flowflex_testing.faults import Aim
+from flowflex_testing.mount import mount
+from flowflex_testing.shared import SharedServer
 from tests.testing.caller import Caller
 
 
@@ -139,6 +142,8 @@ def test_hits_are_counted_from_all_threads(caller):
         ({"chance": 0.5, "seed": True}, "chance and seed go together"),
         ({"tenant": ""}, "tenant is the name of a tenant, or None, not ''"),
         ({"tenant": 1}, "tenant is the name of a tenant, or None, not 1"),
+        ({"fault": faults.Refuse(), "tenant": "acme"}, "tenant is None: a connection is nobody's yet, not 'acme'"),
+        ({"fault": faults.Refuse(), "chance": 0.5, "seed": 1}, "chance is None: a port is not closed by halves"),
     ],
 )
 def test_a_plan_refuses_what_it_cannot_mean(caller, wrong, sentence):
@@ -158,3 +163,30 @@ def test_an_aim_tells_all_that_it_aims_at():
     """Its words stand in the report of a fault that never fired."""
     aim = Aim("put", faults.Reset(at=7), occurrence=2, times=None, chance=0.5, seed=3, tenant="acme")
     assert str(aim) == "Reset(at=7) on put 2, every time, with a chance of 0.5 from seed 3, of tenant 'acme'"
+
+
+def test_faults_of_connections_need_ports_of_ones_own(httpserver):
+    """A fake that is a guest at another's server refuses them, armed before it was mounted or after."""
+    fake = FakeFlowFlex()
+    fake.faults.arm("put", faults.ResetOnAccept())
+    with pytest.raises(ValueError, match=r"ResetOnAccept\(\) strikes a port, and this fake is a guest"):
+        mount(fake, httpserver)
+    fake.faults.clear()
+    mount(fake, httpserver)
+    with pytest.raises(ValueError, match="strikes a port, and this fake is a guest"):
+        fake.faults.arm("put", faults.Refuse())
+    fake.stop()
+    assert fake.faults.arm("put", faults.Refuse()).hits == 0
+
+
+def test_a_shared_server_opens_its_ports_for_the_next_fake():
+    """What a test has closed, no other test meets."""
+    with SharedServer() as server:
+        first = server.fake
+        first.faults.arm("event", faults.Refuse(None))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", int(first.base_url.rsplit(":", 1)[1])))
+        first.stop()
+        server.lend(FakeFlowFlex())
+        socket.create_connection(("127.0.0.1", int(server.fake.base_url.rsplit(":", 1)[1]))).close()
+        server.fake.stop()
