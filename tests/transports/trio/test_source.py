@@ -71,7 +71,7 @@ async def test_a_deadline_does_not_wait_for_a_read(client, fake):
     start = trio.current_time()
     with pytest.raises(FlowFlexTimeoutError):
         await client.send_event("e", payload={"f": file(handle, filename="f.txt")}, deadline_seconds=5)
-    assert trio.current_time() - start <= 5.0
+    assert trio.current_time() - start == pytest.approx(5.0, abs=0.02)
     handle.go_on.set()
     await until_no_thread_is_busy()
 
@@ -85,7 +85,7 @@ async def test_a_deadline_does_not_wait_for_a_stream_to_be_measured(client, fake
         start = trio.current_time()
         with pytest.raises(FlowFlexUploadTimeoutError, match="not measured before the deadline; nothing was sent"):
             await client.send_event("e", payload={"f": ref}, deadline_seconds=5)
-        assert trio.current_time() - start == 5.0
+        assert trio.current_time() - start == pytest.approx(5.0, abs=0.001)
         fake.assert_nothing_sent()
         os.write(writer, b"late")
         await until_no_thread_is_busy()
