@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import threading
+from typing import Any
 
 import flowflex  # type: ignore[import-untyped]
 import pytest
@@ -14,11 +15,11 @@ from pytest_httpserver import HTTPServer
 
 from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.fault_forms import KINDS, fields_of
+from flowflex_testing.fault_forms import KINDS
 from flowflex_testing.mount import mount
 from flowflex_transports import AsyncFlowFlex, FlowFlex, FlowFlexError, file
 from tests.testing import test_connection as raw
-from tests.testing.test_connection import wire_to
+from tests.testing.test_connection import Wire, wire_to
 
 FILES = {"invoice": b"%PDF", "gallery[0]": b"b" * 300_000, "gallery[1]": b""}
 
@@ -53,6 +54,15 @@ def event(fake) -> bytes:
 
 def put(fake, size: int) -> bytes:
     return raw.put(fake, size, size=...).replace(b" /assets/", b" /flowflex-storage/assets/", 1)
+
+
+def close(wire: Wire) -> None:
+    wire.socket.close()
+
+
+def reset(wire: Wire) -> None:
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wire.socket.close()
 
 
 def payload(make):
@@ -176,6 +186,8 @@ def test_a_large_body_is_refused_before_it_is_read(fake, address):
     with wire_to(address) as wire:
         wire.send(put(fake, 26_214_401))
         assert wire.reply()[0] == 413
+        wire.send(bytes(100_000))  # who has not looked yet is not cut off
+        assert wire.is_ended()
     assert fake.requests[-1].received == 0
 
 
@@ -219,14 +231,17 @@ def test_a_head_that_is_not_http_is_refused(fake, address, head):
     fake.assert_nothing_sent()
 
 
-def test_a_peer_that_goes_away_leaves_the_server_as_it_was(fake, address):
-    """Neither a half head nor a half body stops the next request."""
+@pytest.mark.parametrize("end", [close, reset])
+def test_a_peer_that_goes_away_leaves_the_server_as_it_was(fake, address, capfd, end):
+    """Neither a half head nor a half body stops the next request, or is an error of anybody's but the peer's."""
     for begun in (event(fake)[:40], put(fake, 4) + b"da"):
         with wire_to(address) as wire:
             wire.send(begun)
+            end(wire)
     with wire_to(address) as wire:
         wire.send(event(fake))
         assert wire.reply()[0] == 202
+    assert capfd.readouterr().err == ""
 
 
 # Faults.
@@ -277,8 +292,7 @@ def test_a_delayed_reply_ends_with_the_mount(httpserver, address, capfd, is_gone
         while not fake.requests or fake.requests[0].reply is None:
             threading.Event().wait(0.001)
         if is_gone:
-            wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            wire.socket.close()
+            reset(wire)
         fake.stop()
         assert is_gone or wire.is_ended()
     # The server takes one request after the other.
@@ -299,18 +313,42 @@ def crossing(url: str, request: bytes) -> tuple[bytes, bool]:
         return wire.buffer, False
 
 
-@pytest.mark.parametrize("kind", KINDS)
+# What a kind of fault needs to be told, or is made quick by.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Status": {"status": 503},
+    "Delay": {"seconds": 0.01},
+    "Drip": {"piece": 40, "seconds": 0.0},
+}
+
+
+@pytest.mark.parametrize("kind", [name for name, kind in KINDS.items() if not issubclass(kind, faults.ConnectionFault)])
 def test_every_fault_crosses_the_wire_as_it_does_from_the_live_face(fake, address, kind):
     """To the byte, and to the end of the connection."""
-    required = {"status": 503, "seconds": 0.01}
-    fault = KINDS[kind](**{field.name: required[field.name] for field in fields_of(KINDS[kind]) if field.required})
+    fault = KINDS[kind](**SETTINGS.get(kind, {}))
     with FakeFlowFlex() as live:
+        if isinstance(fault, faults.AlreadyStored):
+            to_live, to_mounted, url = raw.put(live, 4) + b"data", put(fake, 4) + b"data", live.storage_url
+        else:
+            to_live, to_mounted, url = raw.event(live), event(fake), live.base_url
         for one in (live, fake):
-            one.faults.arm("put", fault, times=None)
-        to_live, to_mounted = (request + b"data" for request in (raw.put(live, 4), put(fake, 4)))
+            one.faults.arm("put" if isinstance(fault, faults.AlreadyStored) else "event", fault, times=None)
         for _ in range(2):
-            assert crossing(address, to_mounted) == crossing(live.storage_url, to_live)
+            assert crossing(address, to_mounted) == crossing(url, to_live)
     assert [request.fault for request in fake.requests] == [request.fault for request in live.requests]
+
+
+@pytest.mark.parametrize("fault", [faults.Refuse(), faults.ResetOnAccept()])
+def test_a_fault_that_strikes_a_port_is_refused(httpserver, fake, fault):
+    """The port is the server's; whether the fault or the mount comes first, the message says so."""
+    with pytest.raises(ValueError, match=r"strikes a port, and this fake is a guest at another server's"):
+        fake.faults.arm("put", fault)
+    other = FakeFlowFlex()
+    other.faults.arm("put", fault)
+    with pytest.raises(ValueError, match=r"strikes a port, and this fake is a guest at another server's"):
+        mount(other, httpserver, "/other")
+    other.faults.clear()
+    mount(other, httpserver, "/other")
+    other.stop()
 
 
 # The mount itself.

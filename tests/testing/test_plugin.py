@@ -1,6 +1,5 @@
 """The pytest plugin, as a user's run sees it."""
 
-import os
 import re
 import subprocess
 import sys
@@ -397,7 +396,7 @@ def test_the_marker_is_registered(pytester, monkeypatch):
 # The cost.
 
 
-def test_a_run_that_does_not_use_it_loads_nothing_of_it(tmp_path):
+def test_a_run_that_does_not_use_it_loads_nothing_of_it(tmp_path, unmeasured):
     """The plugin itself loads neither werkzeug, nor the fake, nor anything else of ours."""
     (tmp_path / "test_it.py").write_text("""
 import sys
@@ -408,8 +407,8 @@ def test_it():
     ours = {name for name in sys.modules if name.startswith("flowflex_testing")}
     assert ours == {"flowflex_testing", "flowflex_testing.plugin"}
 """)
-    # What other plugins load, pytest-httpserver's werkzeug among it, is not of our doing.
-    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    # What other plugins and tools load, pytest-httpserver's werkzeug among it, is not of our doing.
+    environment = unmeasured | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "flowflex_testing.plugin"]
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
     assert "1 passed" in run.stdout, run.stdout

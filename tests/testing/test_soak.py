@@ -1,6 +1,5 @@
 """Thousands of tests with a fake each, on several workers: not one may fail by chance."""
 
-import os
 import re
 import subprocess
 import sys
@@ -60,13 +59,12 @@ def check(fake, number):
 
 
 @pytest.mark.slow
-def test_two_thousand_tests_on_four_workers_pass_without_a_flake(tmp_path):
+def test_two_thousand_tests_on_four_workers_pass_without_a_flake(tmp_path, unmeasured):
     """Fakes of their own, of the session and mounted, faults and threads: each test sees its own requests alone."""
     (tmp_path / "test_many.py").write_text(TESTS)
     plugins = ["-p", "xdist", "-p", "flowflex_testing.plugin", "-p", "pytest_httpserver.pytest_plugin"]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "4", "-W", "error", "-p", "no:cacheprovider", *plugins]
     # What is measured elsewhere need not be measured two thousand times.
-    environment = {name: value for name, value in os.environ.items() if name != "COVERAGE_PROCESS_CONFIG"}
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    environment = unmeasured | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert re.search(r"^2000 passed in", run.stdout, re.MULTILINE), run.stdout[-5_000:] + run.stderr

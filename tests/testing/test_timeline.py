@@ -108,10 +108,10 @@ def test_what_a_refusal_says_is_told_in_every_dialect(dialects):
 
 def test_a_reply_that_is_none_says_nothing(caller, fake):
     """A fault may take the reply away, or make something else of it."""
-    for fault in (faults.LoseReply(), faults.HtmlPage(), faults.MalformedBody(b"[]")):
+    for fault in (faults.LoseReply(), faults.HtmlPage(), faults.MalformedBody(), faults.MalformedBody(b"[]")):
         fake.faults.arm("event", fault)
         caller.event(key=None)
-    assert [request.fault in note for request in fake.requests for note in notes(request)[-1:]] == [True] * 3
+    assert [request.fault in note for request in fake.requests for note in notes(request)[-1:]] == [True] * 4
     assert not any("the reply says" in note for request in fake.requests for note in notes(request))
 
 
