@@ -23,13 +23,13 @@ def faults(page):
     return page.get_by_role("dialog", name="Faults")
 
 
-@pytest.mark.parametrize(("choice", "hours"), [("+1 h", 1), ("+2 h", 2), ("+48 h", 48)])
-def test_the_clock_moves_by_what_lifetimes_last(fake, clock, choice, hours):
+def test_the_clock_moves_by_what_lifetimes_last(fake, clock):
     """The hours that matter are one click away, and it is the fake's clock that moves."""
     before = fake.clock.now()
-    clock.get_by_role("button", name=choice).click()
-    expect(clock.locator("#clock-now")).to_have_attribute("datetime", iso(before + hours * 3600))
-    assert fake.clock.now() == before + hours * 3600
+    for choice, hours in [("+1 h", 1), ("+2 h", 3), ("+48 h", 51)]:
+        clock.get_by_role("button", name=choice).click()
+        expect(clock.locator("#clock-now")).to_have_attribute("datetime", iso(before + hours * 3600))
+        assert fake.clock.now() == before + hours * 3600
 
 
 def test_the_clock_moves_by_any_span(fake, clock):
@@ -41,10 +41,11 @@ def test_the_clock_moves_by_any_span(fake, clock):
     expect(clock.locator("#clock-now")).to_have_attribute("datetime", iso(before + 86_400 + 1_801.5))
 
 
-def test_a_file_expires_on_the_page(page, client, rows):
+def test_a_file_expires_on_the_page(open_page, client):
     """A file that the clock has left behind says so, and what expires next is told beforehand."""
     client.send_event("invoice.created", payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
-    rows.click()
+    page = open_page()
+    page.locator("#list .row").click()
     page.get_by_role("button", name="Clock:").click()
     sheet = page.get_by_role("dialog", name="Clock")
     expect(sheet.locator("#clock-next")).to_contain_text("expires")

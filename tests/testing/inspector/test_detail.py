@@ -27,22 +27,24 @@ def png() -> bytes:
 
 
 @pytest.fixture
-def send(page, client, rows):
-    """Send an event and open it on the page, refused or not."""
+def send(open_page, client):
+    """Send an event, refused or not, and return a page that shows it."""
 
-    def sent(event="invoice.created", payload=None):
+    def sent(event="invoice.created", payload=None, **options):
         with contextlib.suppress(FlowFlexError):
-            client.send_event(event, payload=payload)
-        rows.first.click()
+            client.send_event(event, payload=payload, **options)
+        page = open_page()
+        page.locator("#list .row").click()
         expect(page.get_by_role("heading", name=event, exact=True)).to_be_visible()
+        return page
 
     return sent
 
 
-def test_a_file_stands_in_its_place_of_the_payload(page, client, send):
+def test_a_file_stands_in_its_place_of_the_payload(client, send):
     """In the place of an asset id stand the name, size, type and remaining time of its file, and a way to its bytes."""
     invoice = client.file(b"%PDF-1.7", filename="invoice.pdf")
-    send(payload={"total": 4200, "order": {"receipt": invoice}})
+    page = send(payload={"total": 4200, "order": {"receipt": invoice}})
     card = page.locator(".nest .nest .file")
     for words in ("invoice.pdf", "8 B", "application/pdf", "expires in 48 h"):
         expect(card).to_contain_text(words)
@@ -52,17 +54,17 @@ def test_a_file_stands_in_its_place_of_the_payload(page, client, send):
     assert download.value.path().read_bytes() == b"%PDF-1.7"
 
 
-def test_an_image_is_shown_small(page, client, send):
+def test_an_image_is_shown_small(client, send):
     """A picture is drawn beside its name."""
-    send(payload={"photo": client.file(png(), filename="photo.png")})
+    page = send(payload={"photo": client.file(png(), filename="photo.png")})
     image = page.locator(".file img")
     expect(image).to_be_visible()
     page.wait_for_function("image => image.naturalWidth === 1", arg=image.element_handle())
 
 
-def test_a_refusal_shows_its_rule(page, send):
+def test_a_refusal_shows_its_rule(send):
     """A refused send shows the status, the code, the sentence of the rule, and what the rule is based on."""
-    send(payload={"assetId": "asset_unknown1234"})
+    page = send(payload={"assetId": "asset_unknown1234"})
     note = page.locator("#item-head .note")
     for words in ("422 ASSET_NOT_FOUND", "event.asset-unknown", "assumed"):
         expect(note).to_contain_text(words)
@@ -71,10 +73,10 @@ def test_a_refusal_shows_its_rule(page, send):
     expect(request).to_contain_text("Rule:")
 
 
-def test_a_retry_and_the_fault_before_it_are_marked(page, fake, client, send):
+def test_a_retry_and_the_fault_before_it_are_marked(fake, client, send):
     """Of a PUT that a fault struck, the fault is shown, and the one that came after is a retry."""
     fake.faults.arm("put", Status(503, retry_after=0))
-    send(payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
+    page = send(payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
     requests = page.locator("#timeline li")
     expect(requests).to_have_count(4)
     expect(requests.nth(1)).to_contain_text("503")
@@ -84,10 +86,10 @@ def test_a_retry_and_the_fault_before_it_are_marked(page, fake, client, send):
     expect(page.locator("#list .row")).to_contain_text("1 retry")
 
 
-def test_a_replay_is_marked(page, fake, send):
+def test_a_replay_is_marked(fake, send):
     """The answer that was kept for an idempotency key is told from a first one."""
     fake.faults.arm("event", LoseReply())
-    send()
+    page = send()
     requests = page.locator("#timeline li")
     expect(requests).to_have_count(2)
     expect(requests.nth(0)).to_contain_text("cut")
@@ -95,9 +97,9 @@ def test_a_replay_is_marked(page, fake, send):
     expect(page.locator("#list .row")).to_contain_text("1 replay")
 
 
-def test_a_request_shows_both_sides_and_no_secret(page, fake, client, send):
+def test_a_request_shows_both_sides_and_no_secret(fake, client, send):
     """Headers, body and reply of a request are shown; credentials and presigned queries stand nowhere on the page."""
-    send(payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
+    page = send(payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
     for summary in page.locator("#timeline summary").all():
         summary.click()
     event = page.locator("#timeline li").last
@@ -113,10 +115,9 @@ def test_a_request_shows_both_sides_and_no_secret(page, fake, client, send):
         assert not query or query not in text
 
 
-def test_what_is_open_stays_open_while_the_send_goes_on(page, fake, send, client):
+def test_what_is_open_stays_open_while_the_send_goes_on(send, client):
     """A request that is being read is not closed by the next one that arrives."""
-    client.send_event("invoice.created", payload={"n": 1}, idempotency_key="one-key")
-    page.locator("#list .row").click()
+    page = send(payload={"n": 1}, idempotency_key="one-key")
     first = page.locator("#timeline details").first
     expect(first).to_have_attribute("open", "")
     first.get_by_role("button", name="Copy as curl").focus()
@@ -126,9 +127,9 @@ def test_what_is_open_stays_open_while_the_send_goes_on(page, fake, send, client
     expect(first.get_by_role("button", name="Copy as curl")).to_be_focused()
 
 
-def test_a_request_copied_as_curl_runs(page, fake, send):
+def test_a_request_copied_as_curl_runs(fake, send):
     """The command goes on the clipboard without secrets, and with them in the environment it is accepted."""
-    send(payload={"name": "O'Neill \u2713"})
+    page = send(payload={"name": "O'Neill \u2713"})
     page.get_by_role("button", name="Copy as curl").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     command = page.evaluate("navigator.clipboard.readText()")
