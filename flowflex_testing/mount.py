@@ -53,8 +53,8 @@ def mount(fake: FakeFlowFlex, httpserver: HTTPServer, path: str = "/flowflex") -
     Raises:
         ValueError: The path is none, or is taken.
     """
-    # Clients take an /api at the end for a slip, and leave it out.
-    if not _PATH.fullmatch(path) or path.endswith("/api"):
+    # Clients leave out an /api at the end, and dot segments.
+    if not _PATH.fullmatch(path) or path.endswith("/api") or {".", ".."}.intersection(path.split("/")):
         raise ValueError(f"path is like /flowflex, without a slash or /api at its end, not {path!r}")
     if httpserver.server is None:
         raise RuntimeError("the httpserver is not running")

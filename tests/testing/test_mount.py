@@ -375,7 +375,7 @@ def test_a_server_is_left_as_it_was():
         assert server.RequestHandlerClass is before
 
 
-@pytest.mark.parametrize("path", ["", "/", "flowflex", "/flowflex/", "/my/api", "/a b", "/a//b", "/a?b"])
+@pytest.mark.parametrize("path", ["", "/", "flowflex", "/flowflex/", "/my/api", "/a b", "/a//b", "/a?b", "/a/../b"])
 def test_a_path_that_clients_would_read_otherwise_is_an_error(httpserver, path):
     """The message shows a good one."""
     with pytest.raises(ValueError, match="path is like /flowflex"):
