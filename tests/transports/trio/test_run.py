@@ -150,7 +150,9 @@ async def test_what_the_deadline_leaves_no_time_for_was_not_sent():
     client = AsyncFlowFlex(**BASE, transport=transport)
     for payload in ({}, {"a": file(b"x", filename="a.txt")}, {"a": file(__file__, filename="a.txt")}):
         with pytest.raises(FlowFlexTimeoutError):
-            await client.send_event("e", payload=payload, deadline_seconds=1e-9)
+            await client.send_event(
+                "e", payload=payload, deadline_seconds=1e-6
+            )  # more than the clock can tell, less than any step takes
     assert transport.totals == []
 
 
