@@ -18,7 +18,7 @@ from flowflex_testing.faults import OPERATIONS, Operation
 from flowflex_testing.journal import RecordedRequest
 from flowflex_testing.messages import OriginName
 from flowflex_testing.store import Asset, Event
-from flowflex_testing.timeline import filename_of, json_of, line, mask_for, notes, plural
+from flowflex_testing.timeline import filename_of, json_object, line, mask_for, notes, plural
 
 File = str | bytes | os.PathLike[str]
 
@@ -86,8 +86,8 @@ class WantedEvent:
             yield _differs("operation", "event", request.operation)
         else:
             name, key = request.header("x-event"), request.header("x-idempotency-key")
-            payload = json_of(request)
-            yield from self._sent_differently(name, key, payload if isinstance(payload, dict) else _NO_PAYLOAD)
+            payload = json_object(request.body)
+            yield from self._sent_differently(name, key, _NO_PAYLOAD if payload is None else payload)
 
     def likeness(self, request: RecordedRequest) -> float:
         """Tell how near a request comes by its name alone: 1 is the same, below 0 is no event at all."""

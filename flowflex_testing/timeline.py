@@ -81,18 +81,18 @@ def filename_of(request: RecordedRequest) -> str | None:
     if request.operation == "put":
         return unquote(request.target.partition("?")[0].rpartition("/")[2])
     if request.operation == "upload-url":
-        declared = json_of(request)
-        name = declared.get("filename") if isinstance(declared, dict) else None
+        name = (json_object(request.body) or {}).get("filename")
         return name if isinstance(name, str) else None
     return None
 
 
-def json_of(request: RecordedRequest) -> Any:
-    """Return the body of a request to the API, parsed; None where it is no JSON."""
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """Return the JSON object in a body; None where it is none."""
     try:
-        return json.loads(request.body)
+        value: object = json.loads(body)
     except (ValueError, RecursionError):
         return None
+    return value if isinstance(value, dict) else None
 
 
 def plural(number: int, noun: str) -> str:
@@ -109,9 +109,8 @@ def mask_for(requests: Iterable[RecordedRequest]) -> Callable[[str], str]:
         with suppress(ValueError):
             secrets.update(base64.b64decode(token, validate=True).decode().split(":", 1))
         if request.rule == "upload-url.issued" and isinstance(request.reply, Reply):
-            with suppress(ValueError, KeyError):  # a fault may have made something else of it
-                granted: dict[str, str] = json.loads(request.reply.body)
-                secrets |= secrets_of_url(granted["uploadUrl"], granted["token"])
+            granted = json_object(request.reply.body) or {}  # a fault may have made something else of it
+            secrets |= secrets_of_url(str(granted.get("uploadUrl")), str(granted.get("token")))
     # A shorter one is a word that stands everywhere.
     return Mask().also(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET).known
 
@@ -123,11 +122,8 @@ def _said(request: RecordedRequest) -> str | None:
     text = request.reply.body.decode("utf-8", "replace")
     if text.startswith("<?xml"):
         return unescape(text.partition("<Message>")[2].partition("</Message>")[0]) or None
-    try:
-        fields: Any = json.loads(text)
-    except ValueError:
-        return None
-    sentence = fields.get("message", fields.get("error")) if isinstance(fields, dict) else None
+    fields = json_object(request.reply.body) or {}
+    sentence = fields.get("message", fields.get("error"))
     return sentence if isinstance(sentence, str) else None
 
 

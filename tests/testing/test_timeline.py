@@ -1,10 +1,15 @@
 """How requests are told: in a line, and in the report of a failed test."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowflex_testing import faults
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.timeline import line, notes, timeline
+from flowflex_testing.faults import OPERATIONS
+from flowflex_testing.journal import RecordedRequest
+from flowflex_testing.messages import Abort, Reply
+from flowflex_testing.timeline import line, mask_for, notes, timeline
 from tests.testing.caller import Caller
 from tests.testing.golden.comparing import assert_golden
 
@@ -113,6 +118,42 @@ def test_a_reply_that_is_none_says_nothing(caller, fake):
         caller.event(key=None)
     assert [request.fault in note for request in fake.requests for note in notes(request)[-1:]] == [True] * 4
     assert not any("the reply says" in note for request in fake.requests for note in notes(request))
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["authorization", "x-event", "x-idempotency-key"]),
+    st.text(st.characters(max_codepoint=255)) | st.just("Basic eDp5"),
+)
+BODIES = st.binary() | st.sampled_from(
+    [
+        b"[]",
+        b"[" * 99_999,
+        b'{"filename": 1, "message": 2, "uploadUrl": 3}',
+        b'{"filename": "\\ud800"}',
+        b"<?xml <Message>",
+    ]
+)
+RECORDS = st.builds(
+    RecordedRequest,
+    number=st.just(1),
+    at=st.just(0.0),
+    origin=st.sampled_from(["api", "storage"]),
+    operation=st.sampled_from([None, *OPERATIONS]),
+    method=st.just("PUT"),
+    target=st.text(st.characters(max_codepoint=255)),
+    headers=HEADERS.map(lambda headers: tuple(headers.items())),
+    body=BODIES,
+    code=st.sampled_from(["", "NO"]),
+    rule=st.sampled_from([None, "api.json", "upload-url.issued"]),
+    reply=st.none() | st.builds(Abort, st.booleans()) | st.builds(Reply, st.just(400), body=BODIES),
+)
+
+
+@given(RECORDS)
+def test_nothing_that_arrives_breaks_the_report(record):
+    """Whatever a client or a fault made of a request, it has a line, and the report of the run is not lost over it."""
+    assert line(record).isprintable()
+    assert isinstance(mask_for([record])("\n".join(notes(record))), str)
 
 
 def test_a_timeline_holds_no_secret(caller, fake):
