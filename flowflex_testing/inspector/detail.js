@@ -2,9 +2,9 @@
 
 import { copyButton } from "./copying.js";
 import { byId, element, icon, present, refill } from "./dom.js";
-import { refusalOf } from "./journal.js";
+import { causeOf, isRefusal } from "./journal.js";
 import { fileCard, jsonTree } from "./payload.js";
-import { openOnly, ruleNote, showTimeline } from "./requests.js";
+import { faultNote, openOnly, ruleNote, showTimeline } from "./requests.js";
 import { STATES, iso, moment, offset, plural } from "./words.js";
 
 const article = byId("item");
@@ -22,7 +22,7 @@ export function showDetail(item, empty) {
   const changed = shown !== item.id;
   shown = item.id;
   const { state, title, send, requests } = item;
-  refill(byId("item-head"), JSON.stringify([item.id, state, title, send, refusalOf(item)]), () => head(item));
+  refill(byId("item-head"), JSON.stringify([item.id, state, title, send, causeOf(item)]), () => head(item));
   const { files = [], payload = null } = send ?? {};
   refill(byId("item-content"), JSON.stringify([item.id, payload, files]), () => content(payload, files));
   if (changed) byId("timeline").replaceChildren();
@@ -37,7 +37,7 @@ export function focusDetail() {
 
 function head(item) {
   const { state, title, send, requests, tenant } = item;
-  const refusal = refusalOf(item);
+  const cause = causeOf(item);
   const lasted = requests.at(-1).at - requests[0].at;
   return present([
     element(
@@ -59,8 +59,14 @@ function head(item) {
         send?.eventId && fact("Event id", element("code", {}, send.eventId)),
       ]),
     ),
-    refusal?.rule && ruleNote(refusal.rule, `${refusal.status} ${refusal.code}`),
+    cause && causeNote(cause, STATES[state]),
   ]);
+}
+
+// A fault comes first: without it, the rule would have answered.
+function causeNote(cause, state) {
+  if (cause.fault) return faultNote(cause.fault);
+  return cause.rule && ruleNote(cause.rule, isRefusal(cause) ? `${cause.status} ${cause.code}` : state);
 }
 
 const fact = (name, value) => element("div", {}, element("dt", {}, name), element("dd", {}, value));

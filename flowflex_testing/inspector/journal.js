@@ -96,10 +96,11 @@ export const pathOf = (request) => request.target.split("?", 1)[0];
 
 export const isRefusal = (request) => request.status !== null && request.status >= 400;
 
-// The answer that decided how the item ended: its last refusal, where it was not delivered.
-export function refusalOf(item) {
-  if (item.state === "delivered" || item.state === "uploading") return null;
-  return item.requests.findLast((request) => isRefusal(request)) ?? null;
+// The request that tells why an item ended as it did, where it was not delivered.
+export function causeOf({ state, requests }) {
+  if (state === "interrupted") return requests.findLast((request) => !("status" in (request.reply ?? {})));
+  if (state === "failed-run") return requests.findLast((request) => request.operation === "event");
+  return (state !== "delivered" && state !== "uploading" && requests.findLast(isRefusal)) || null;
 }
 
 // The item that `id` names. Uploads without an event are one send until events take them, so that the send which an

@@ -2,7 +2,7 @@
 
 import { badge, byId, element, icon, present, reconcile } from "./dom.js";
 import { filtered, watchFilter } from "./filter.js";
-import { refusalOf } from "./journal.js";
+import { causeOf, isRefusal } from "./journal.js";
 import { STATES, iso, number, plural, timeOfDay } from "./words.js";
 
 const STEP = 200;
@@ -12,6 +12,7 @@ const bound = byId("bound");
 let limit = STEP;
 let items = [];
 let now = 0;
+let chosen = "";
 
 export function watchList() {
   watchFilter(() => {
@@ -36,6 +37,7 @@ function showItems() {
   const fitting = filtered(items);
   const rows = fitting.slice(0, limit).map(row);
   reconcile(list, rows, createRow, updateRow);
+  markChosen(chosen);
   byId("nothing-found").hidden = items.length === 0 || fitting.length > 0;
   bound.hidden = fitting.length <= limit;
   bound.firstElementChild.textContent = `The newest ${number(limit)} of ${number(fitting.length)}.`;
@@ -43,6 +45,7 @@ function showItems() {
 }
 
 export function markChosen(id) {
+  chosen = id;
   list.querySelector("[aria-current]")?.removeAttribute("aria-current");
   rowOf(id)?.setAttribute("aria-current", "true");
 }
@@ -57,7 +60,6 @@ export function neighbour(row, steps) {
 
 // All that a row shows, which is also what tells whether it is to be drawn anew.
 function row(item) {
-  const refusal = refusalOf(item);
   const { files = [], retries = 0, replays = 0 } = item.send ?? {};
   const faults = item.requests.filter((request) => request.fault).length;
   const shown = {
@@ -66,7 +68,7 @@ function row(item) {
     title: item.title,
     at: item.at,
     when: timeOfDay(item.at, now),
-    answer: refusal ? `${refusal.status} ${refusal.code}` : answerOf(item),
+    answer: answerOf(item),
     tenant: item.tenant === "default" ? null : item.tenant,
     files: new Set(files.map((file) => file.assetId)).size,
     retries,
@@ -76,8 +78,10 @@ function row(item) {
   return { key: item.id, signature: JSON.stringify(shown), ...shown };
 }
 
-// A request that belongs to no send has no state but its answer.
+// What it was refused with; a request that belongs to no send has no state but its answer.
 function answerOf(item) {
+  const cause = causeOf(item);
+  if (cause && isRefusal(cause)) return `${cause.status} ${cause.code}`;
   return item.send ? null : String(item.requests[0].status ?? "no answer");
 }
 

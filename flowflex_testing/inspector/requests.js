@@ -93,24 +93,21 @@ function statusWord(request) {
 function insideOf(request) {
   return present([
     request.rule && ruleNote(request.rule),
-    request.fault &&
-      element(
-        "p",
-        { class: "note", "data-tone": "fault" },
-        element("b", {}, "A fault struck"),
-        element("code", {}, request.fault),
-      ),
+    request.fault && faultNote(request.fault),
     element("div", { class: "exchange" }, requestSide(request), replySide(request)),
     curlOf(request),
   ]);
 }
 
-// `refusal` is the answer that a whole send got by the rule.
-export function ruleNote(rule, refusal = "") {
+export const faultNote = (fault) =>
+  element("p", { class: "note", "data-tone": "fault" }, element("b", {}, "A fault struck"), element("code", {}, fault));
+
+// `end` is how a whole send ended by the rule.
+export function ruleNote(rule, end = "") {
   return element(
     "div",
-    { class: "note", "data-tone": refusal && "bad" },
-    element("p", {}, ...present([refusal && element("b", {}, refusal), refusal && " ", prose(rule.sentence)])),
+    { class: "note", "data-tone": end && "bad" },
+    element("p", {}, ...present([end && element("b", {}, end), end && " ", prose(rule.sentence)])),
     element(
       "p",
       { class: "muted" },

@@ -30,9 +30,9 @@ def browser():
 
 
 @pytest.fixture
-def fake():
-    """Serve a fake with its inspector, which keeps whole files."""
-    with FakeFlowFlex(inspector=True, keep_files_bytes=1 << 20) as served:
+def fake(request):
+    """Serve a fake with its inspector, which keeps whole files; a test may set switches as an indirect parameter."""
+    with FakeFlowFlex(inspector=True, keep_files_bytes=1 << 20, **getattr(request, "param", {})) as served:
         yield served
 
 

@@ -9,7 +9,7 @@ import zlib
 import pytest
 from playwright.sync_api import expect
 
-from flowflex_testing.faults import LoseReply, Status
+from flowflex_testing.faults import LoseReply, Reset, Status
 from flowflex_transports import FlowFlexError
 
 pytestmark = pytest.mark.slow
@@ -71,6 +71,37 @@ def test_a_refusal_shows_its_rule(send):
     request = page.locator("#timeline li")
     expect(request).to_contain_text("ASSET_NOT_FOUND")
     expect(request).to_contain_text("Rule:")
+
+
+def test_a_fault_that_ended_a_send_is_its_reason(fake, send):
+    """Where a fault kept a send from its end, the fault stands in the place of a rule."""
+    fake.faults.arm("event", Status(503), times=None)
+    page = send(max_retries=0)
+    expect(page.locator("#list .row")).to_contain_text("Refused")
+    expect(page.locator("#item-head .note")).to_contain_text("A fault struck")
+    expect(page.locator("#item-head .note")).to_contain_text("Status(status=503)")
+
+
+def test_an_upload_that_was_cut_off_is_told_from_a_refused_one(fake, client, open_page):
+    """A connection that was reset leaves an interrupted send, and the fault behind it."""
+    fake.faults.arm("put", Reset())
+    with pytest.raises(FlowFlexError):
+        client.send_event("invoice.created", payload={"a": client.file(b"%PDF-", filename="a.pdf")}, max_retries=0)
+    page = open_page()
+    page.locator("#list .row", has_text="Interrupted").click()
+    expect(page.locator("#item-head .note")).to_contain_text("Reset(")
+    expect(page.locator("#timeline li").last).to_contain_text("reset")
+
+
+@pytest.mark.parametrize("fake", [{"missing_file": "failed-run"}], indirect=True)
+def test_a_failed_run_shows_its_rule(fake, client, open_page):
+    """An event that was accepted, and whose run failed later, is told from a delivered one, with the rule behind it."""
+    asset_id = client.upload_file(client.file(b"%PDF-", filename="invoice.pdf"))
+    fake.clock.advance(hours=49)
+    client.send_event("invoice.created", payload={"assetId": asset_id})
+    page = open_page()
+    page.locator("#list .row", has_text="Failed run").click()
+    expect(page.locator("#item-head .note")).to_contain_text("rule event.run-failed")
 
 
 def test_a_retry_and_the_fault_before_it_are_marked(fake, client, send):

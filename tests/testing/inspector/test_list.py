@@ -76,6 +76,17 @@ def test_a_filter_keeps_one_state(page, client, rows):
     expect(rows).to_have_count(2)
 
 
+def test_the_open_send_stays_marked_through_a_filter(page, client, rows):
+    """A row that was filtered away and comes back is still the one that is open."""
+    client.send_event("invoice.created")
+    rows.click()
+    expect(rows).to_have_attribute("aria-current", "true")
+    page.get_by_label("Filter by text").fill("nothing like it")
+    expect(rows).to_have_count(0)
+    page.get_by_label("Filter by text").fill("")
+    expect(rows).to_have_attribute("aria-current", "true")
+
+
 def test_five_thousand_sends_leave_the_page_usable(open_page, fake):
     """Of very many sends the newest are laid out, the page says how many are not, and a filter finds them all."""
     with FlowFlex(**fake.client_options, transport=MemoryTransport(fake)) as client:
