@@ -61,17 +61,16 @@ export class Journal {
   }
 
   #sendItem(send) {
-    return {
-      id: send.id,
-      number: send.requests[0],
-      state: send.state,
-      at: send.at,
-      title: send.event ?? "Upload",
-      tenant: send.tenant,
-      send,
-      requests: send.requests.map((number) => this.#requests.get(number)),
-    };
+    const requests = send.requests.map((number) => this.#requests.get(number));
+    const { id, state, at, tenant } = send;
+    return { id, number: send.requests[0], state, at, title: titleOf(send, requests), tenant, send, requests };
   }
+}
+
+function titleOf({ event, files }, requests) {
+  if (event !== null) return event;
+  if (requests.some((request) => request.operation === "event")) return "Event without a name";
+  return files.length === 1 ? `Upload of ${files[0].filename}` : "Upload";
 }
 
 function isSame(one, other) {

@@ -89,6 +89,7 @@ def test_an_upload_that_was_cut_off_is_told_from_a_refused_one(fake, client, ope
         client.send_event("invoice.created", payload={"a": client.file(b"%PDF-", filename="a.pdf")}, max_retries=0)
     page = open_page()
     page.locator("#list .row", has_text="Interrupted").click()
+    expect(page.get_by_role("heading", name="Upload of a.pdf")).to_be_visible()
     expect(page.locator("#item-head .note")).to_contain_text("Reset(")
     expect(page.locator("#timeline li").last).to_contain_text("reset")
 
