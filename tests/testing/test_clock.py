@@ -1,5 +1,6 @@
 """The fake's time, and what happens in it."""
 
+import itertools
 import threading
 import time
 
@@ -200,6 +201,17 @@ def test_advancing_a_running_clock_does_not_go_back(real):
     real.seconds += 2
     assert clock.advance(seconds=5) == 1025.0
     assert (noted.came, clock.rate) == ([1020.0], 10)
+
+
+def test_a_step_ends_no_earlier_than_what_happened_on_the_way(monkeypatch):
+    """Real time that passes meanwhile does not carry a running clock past the end of its step, and back."""
+    ticks = itertools.count(5)
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(ticks)))
+    clock = Clock(1000.0, rate=1)
+    noted = Noted(clock, 1000.0)
+    end = clock.advance(seconds=0.5)
+    assert noted.came
+    assert noted.came[0] <= end <= clock.now()
 
 
 def test_an_occasion_can_be_left():

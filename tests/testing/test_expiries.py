@@ -6,6 +6,8 @@ from flowflex_testing.clock import Clock, Upcoming
 from flowflex_testing.data import Data
 from flowflex_testing.expiries import Expiry
 from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.memory import MemoryTransport
+from flowflex_transports import FlowFlex
 from tests.testing.caller import Caller
 
 HOUR = 3600.0
@@ -90,8 +92,10 @@ def test_a_reset_takes_the_ends_along(caller):
     """Nothing of before expires any more, and a clock that is shared keeps the plans of the other fake."""
     other = Caller(FakeFlowFlex(clock=caller.fake.clock))
     caller.asset()
-    other.url()
+    caller.fake.clock.advance(hours=1)
+    asset = other.upload_url().json()["assetId"]
     caller.fake.reset()
+    assert other.fake.clock.next == Upcoming(3 * HOUR, f"the upload URL of {asset} expires")
     other.fake.clock.advance(days=3)
     assert caller.fake.expired == []
     assert [expiry.kind for expiry in other.fake.expired] == ["upload-url"]
@@ -104,9 +108,14 @@ def test_what_was_kept_goes_on_to_expire(tmp_path):
         asset = Caller(fake).asset()
         fake.clock.advance(hours=1)
         Caller(fake).event(key="order-7")
+        fake.clock.advance(seconds=1)
+        with FlowFlex(**fake.add_tenant("acme").client_options, transport=MemoryTransport(fake)) as client:
+            client.send_event("e", idempotency_key="order-8")
     with Data(tmp_path) as data:
         again = FakeFlowFlex(clock=Clock(24 * HOUR), repository=data)
         assert [expiry.at for expiry in again.expired] == [2 * HOUR]
         assert again.clock.next == Upcoming(25 * HOUR, "the idempotency key 'order-7' expires")
+        again.add_tenant("acme")
         again.clock.advance(days=2)
-        assert [(expiry.kind, expiry.id) for expiry in again.expired[1:]] == [("key", "order-7"), ("file", asset)]
+        ends = [("key", "order-7"), ("key", "order-8"), ("file", asset)]
+        assert [(expiry.kind, expiry.id) for expiry in again.expired[1:]] == ends

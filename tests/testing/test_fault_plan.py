@@ -40,6 +40,7 @@ def test_the_fault_that_was_armed_first_strikes(caller):
     second = caller.fake.faults.arm("event", faults.Status(502))
     assert caller.event().status == 500
     assert caller.fake.faults.unfired() == [second]
+    assert second.seen == 1
 
 
 def test_an_unfired_fault_fails_with_what_it_waited_for(caller):

@@ -114,6 +114,14 @@ def test_a_truncated_reply_breaks_off_in_its_body(caller):
     assert len(caller.fake.events) == 1
 
 
+def test_a_reply_that_is_too_short_to_be_truncated_is_spared(caller):
+    """Nothing would be missing, so that the fault has not struck."""
+    armed = caller.fake.faults.arm("put", faults.TruncateReply(body_bytes=0))
+    assert caller.put(caller.url()).status == 200
+    assert caller.fake.requests[-1].fault is None
+    assert (armed.seen, armed.hits) == (1, 0)
+
+
 def test_a_malformed_body_has_the_head_of_a_good_reply(caller):
     """Status and Content-Type promise JSON, and the effect happened."""
     caller.fake.faults.arm("upload-url", faults.MalformedBody())

@@ -198,12 +198,13 @@ def test_every_kind_is_in_the_table():
 def test_a_second_put_is_told_that_the_file_is_there(dialect, status):
     """In the words of either dialect, and the first PUT is spared."""
     with FakeFlowFlex(storage_dialect=dialect) as fake:
-        fake.faults.arm("put", faults.AlreadyStored(), times=None)
+        armed = fake.faults.arm("put", faults.AlreadyStored(), times=None)
         url, head, body = request_for(fake, "put")
         first, second = (converse(url, head + body)[0] for _ in range(2))
     assert first.startswith(b"HTTP/1.1 200 ")
     assert second.startswith(b"HTTP/1.1 " + status)
     assert b"Duplicate" in second
+    assert (armed.seen, armed.hits) == (2, 1)
 
 
 @pytest.mark.parametrize("at", [0, 1, 3, 4])
@@ -265,8 +266,8 @@ def test_a_refusal_ends_the_connections_that_are_open(fake):
     """Idle ones end at once, so that nobody slips in by a connection of before."""
     with connect(fake.base_url) as idle:
         url, head, body = request_for(fake, "event")
-        idle.sendall(head.replace(b"Connection: close\r\n", b"") + body)
-        assert idle.recv(65_536).startswith(b"HTTP/1.1 202 ")
+        # Connections are accepted in their order: after this one the idle one has its worker.
+        assert converse(url, head + body)[1] == "FIN"
         fake.faults.arm("event", faults.Refuse(None))
         assert idle.recv(1) == b""
     assert is_refused(url)
