@@ -10,12 +10,16 @@ from flowflex_core.errors import (
     FlowFlexUploadError,
     FlowFlexUploadTimeoutError,
 )
-from flowflex_core.lifetimes import is_gone
+from flowflex_core.lifetimes import is_forgotten, is_gone
 from flowflex_core.plan import Plan
 from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, Problem, SendState, Task
 
 _REPEAT = "resume from error.snapshot to repeat it under the same key"
-_TOO_OLD = "it cannot be repeated, for its files are deleted by now (48 hours)"
+_FILES_GONE = "its files were stored so long ago that FlowFlex deletes them (48 hours)"
+_KEY_FORGOTTEN = (
+    "it was first sent so long ago that FlowFlex may have forgotten its key (24 hours), "
+    "and would take it for another event"
+)
 
 _OF_A_PUT: dict[str, type[FlowFlexError]] = {
     "timeout": FlowFlexUploadTimeoutError,
@@ -33,7 +37,7 @@ def failure_error(plan: Plan, state: SendState, task: Task, leg: str) -> FlowFle
     assert problem is not None
     if leg == "event" and task.doubt:
         words = f"{_what(plan, task, leg)} may or may not have arrived"
-        return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state))
+        return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state, task))
     if leg == "put":
         kind = _OF_A_PUT.get(problem.reason, FlowFlexUploadError)
         return _error(kind, f"{_what(plan, task, leg)} was not stored", task)
@@ -50,7 +54,7 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
             words = (
                 f"{_what(plan, task, 'event')} may or may not have arrived when the deadline of {seconds:.10g} s came"
             )
-            return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state))
+            return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state, task))
         return _error(
             FlowFlexTimeoutError, f"the deadline of {seconds:.10g} s came before the event could arrive", task
         )
@@ -66,18 +70,28 @@ def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
     return _error(kind, f"{what} was not {'stored' if leg == 'put' else 'granted'} when {came}", task)
 
 
-def stale_error(plan: Plan, task: Task) -> FlowFlexError:
-    """Return the error for an event whose assets are too old, where their files cannot be stored anew."""
-    why = "its files were stored so long ago that FlowFlex deletes them (48 hours)"
-    if task.doubt:
-        words = f"{_what(plan, task, 'event')} may or may not have arrived, and cannot be repeated: {why}"
-        return FlowFlexOutcomeUnknownError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
-    words = f"{_what(plan, task, 'event')} was not sent: {why}; send it anew, with its files"
-    return FlowFlexError(words, code="ASSET_FILE_MISSING", attempts=task.failures)
+def why_too_late(state: SendState, event: Task) -> str | None:
+    """Tell why an event cannot be sent, or sent again; None where it can."""
+    if is_gone(state.oldest, state.now):
+        return _FILES_GONE
+    if (event.doubt or event.state == EVENT_SENT) and is_forgotten(event.since, state.now):
+        return _KEY_FORGOTTEN
+    return None
 
 
-def _advice(state: SendState) -> str:
-    return _TOO_OLD if is_gone(state.oldest, state.now) else _REPEAT
+def too_late_error(plan: Plan, event: Task, why: str = _FILES_GONE) -> FlowFlexError:
+    """Return the error for an event that cannot be sent, or sent again."""
+    code = "ASSET_FILE_MISSING" if why == _FILES_GONE else None
+    if event.doubt:
+        words = f"{_what(plan, event, 'event')} may or may not have arrived, and cannot be repeated: {why}"
+        return FlowFlexOutcomeUnknownError(words, code=code, attempts=event.failures)
+    words = f"{_what(plan, event, 'event')} was not sent: {why}; send it anew, with its files"
+    return FlowFlexError(words, code=code, attempts=event.failures)
+
+
+def _advice(state: SendState, event: Task) -> str:
+    why = why_too_late(state, event)
+    return _REPEAT if why is None else f"it cannot be repeated, for {why}"
 
 
 def _what(plan: Plan, task: Task, leg: str) -> str:

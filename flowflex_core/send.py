@@ -13,10 +13,10 @@ from flowflex_core import wire
 from flowflex_core.backoff import LONGEST_RETRY_AFTER, delay
 from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.ledger import Stored
-from flowflex_core.lifetimes import is_gone, is_old_asset, is_old_url
+from flowflex_core.lifetimes import is_forgotten, is_old_asset, is_old_url
 from flowflex_core.messages import Outcome, Request, Response, Turn, UploadUrl
 from flowflex_core.plan import Plan
-from flowflex_core.reports import deadline_error, failure_error, stale_error
+from flowflex_core.reports import deadline_error, failure_error, too_late_error, why_too_late
 from flowflex_core.states import (
     BEFORE,
     DELIVERED,
@@ -88,8 +88,10 @@ def _apply(plan: Plan, new: SendState, outcome: Outcome) -> None:
     sign, leg = verdict.sign, LEG_NAMES[task.state]
     task.problem = verdict.problem
     if task.problem is not None:
-        # What is refused for good says what became of earlier attempts too; all else leaves their doubt.
-        task.doubt = verdict.arrived or (task.doubt and not task.problem.is_definite)
+        # What is refused for good says what became of earlier attempts too, as long as they are remembered; all else
+        # leaves their doubt.
+        is_settled = task.problem.is_definite and not (task.index == EVENT and is_forgotten(task.since, new.now))
+        task.doubt = verdict.arrived or (task.doubt and not is_settled)
         task.failures += 1
         if not _may_go_on(plan, new, task, sign):
             sign = REFUSED
@@ -147,7 +149,7 @@ def _grant(plan: Plan, new: SendState, task: Task, verdict: Verdict) -> None:
         new.ended = (verdict.value,)
     assert isinstance(verdict.value, UploadUrl)
     task.granted = verdict.value
-    task.failures = task.earlier
+    task.failures = max(task.earlier, task.carried)
     task.doubt = False
     task.due = new.now
 
@@ -197,17 +199,19 @@ def _asked(task: Task) -> float:
 
 
 def _end_if_it_must(plan: Plan, new: SendState) -> None:
-    """End a send that failed, whose deadline came, or whose event names files that are gone."""
+    """End a send that failed, whose deadline came, or whose event cannot be sent or repeated any more."""
     event = new.under_way.get(EVENT)
     if new.failed:
         # Which failure is told does not depend on the order in which they came.
         new.ended = min(new.failed, key=lambda failure: failure[0].index)[1]
     elif new.deadline is not None and new.now >= new.deadline:
         new.ended = deadline_error(plan, new)
-    elif event is not None and event.state == EVENT_DUE and event.due <= new.now and is_gone(new.oldest, new.now):
-        event = new.under_way[EVENT] = event.copy()
-        event.move(REFUSED)
-        new.ended = stale_error(plan, event)
+    elif event is not None and event.state == EVENT_DUE and event.due <= new.now:
+        why = why_too_late(new, event)
+        if why is not None:
+            event = new.under_way[EVENT] = event.copy()
+            event.move(REFUSED)
+            new.ended = too_late_error(plan, event, why)
 
 
 def _issue(plan: Plan, new: SendState) -> list[Request]:
@@ -237,7 +241,7 @@ def _freeze(plan: Plan, new: SendState) -> bool:
         new.oldest = min(entry.since for entry in stored)
         new.body = plan.payload.body({entry.index: entry.asset_id for entry in stored})
     elif any(plan.files[entry.index].ref.source is None for entry in stale):
-        new.ended = stale_error(plan, Task(EVENT, new.now))
+        new.ended = too_late_error(plan, Task(EVENT, new.now))
     else:
         new.pending, new.begun = [entry.index for entry in stale], 0
     return not stale
@@ -256,7 +260,10 @@ def _next_upload(plan: Plan, new: SendState) -> Task:
 def _attempt(plan: Plan, new: SendState, task: Task) -> Request:
     """Issue the next attempt of a task."""
     new.under_way[task.index] = task
-    if task.state == PUT_DUE and is_old_url(task.since, new.now):
+    if task.state == PUT_DUE and is_old_url(task.since, new.now) and task.failures < plan.settings.max_retries:
+        # To come too late counts, or a machine that sleeps for hours again and again would go on for ever. With no
+        # attempt left the old URL is tried: FlowFlex may take it, or refuse it, and then it is had anew once.
+        task.carried = task.failures + 1
         task.move(RENEW)
         _begin_again(task, new.now)
     task.attempts += 1
@@ -272,6 +279,8 @@ def _request(plan: Plan, new: SendState, task: Task, request_id: str) -> Request
     settings = plan.settings
     if task.state == EVENT_DUE:
         assert new.body is not None
+        if task.attempts == 1:
+            task.since = new.now
         timeout, total = _bounds(new, settings.timeout_seconds)
         return wire.event_request(settings, request_id, plan.event, plan.key, new.body, timeout, total)
     file = plan.files[task.index]

@@ -13,9 +13,9 @@ from flowflex_core import checks
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError
 from flowflex_core.files import FileRef, check_size
 from flowflex_core.ledger import Stored
-from flowflex_core.lifetimes import is_gone
 from flowflex_core.payload import EncodedPayload
 from flowflex_core.plan import Plan, PlannedFile
+from flowflex_core.reports import why_too_late
 from flowflex_core.settings import Settings
 from flowflex_core.states import BEFORE, EVENT, EVENT_SENT, IN_FLIGHT, NEVER, SendState, Task
 
@@ -56,7 +56,7 @@ def write(plan: Plan, state: SendState) -> str:
     }
     if event is not None and state.body is not None:
         doubt = event.doubt or event.state == EVENT_SENT
-        written["post"] = _tries(event, failed) | {"doubt": doubt}
+        written["post"] = _tries(event, failed) | {"doubt": doubt, "posted_at": event.since}
     if isinstance(state.ended, tuple):
         written["response"] = plan.settings.mask.known(state.ended[0])
     return json.dumps(written, separators=(",", ":"))
@@ -69,7 +69,7 @@ def write_if_worth_it(plan: Plan, state: SendState) -> str | None:
         return None
     # What names files that are deleted, by our clock or by FlowFlex's word, is refused for ever.
     is_missing = isinstance(state.ended, FlowFlexError) and state.ended.code == "ASSET_FILE_MISSING"
-    if is_missing or is_gone(state.oldest, state.now):
+    if is_missing or (event is not None and why_too_late(state, event) is not None):
         return None
     try:
         return write(plan, state)
@@ -106,7 +106,7 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
     _check(len(segments) - 1 == len(places) == len(paths) and set(places) == set(range(len(refs))), "places")
     payload = EncodedPayload(segments, places, paths, refs)
     files = [PlannedFile(ref, ref.filename, ref.mime, ref.size, at) for ref, at in payload.paths_by_file().items()]
-    event = checks.header_value(fields["event"], "event")
+    name = checks.header_value(fields["event"], "event")
     key = checks.header_value(fields["idempotency_key"], "idempotency_key")
     state = SendState(len(files))
     pending: list[int] = []
@@ -115,22 +115,25 @@ def _restored(fields: dict[str, Any], settings: Settings) -> tuple[Plan, SendSta
         asset_id = entry.get("asset_id")
         if asset_id is not None:
             _check(type(asset_id) is str and asset_id.isprintable() and asset_id != "", "asset_id")
-            state.stored = state.stored.put(Stored(index, asset_id, _number(entry["stored_at"])))
+            state.stored = state.stored.put(Stored(index, asset_id, _number(entry["stored_at"], "stored_at")))
             continue
         pending.append(index)
         if "attempts" in entry:
             history[index] = _counts(entry)
     state.pending = pending
-    if fields["post"] is not None:
+    post = fields["post"]
+    if post is not None:
         _check(not pending, "post")
         state.oldest = min((asset.since for asset in state.stored), default=NEVER)
         state.body = payload.body({asset.index: asset.asset_id for asset in state.stored})
         # Due at once: the wait that was left belongs to the process that ended.
-        state.under_way[EVENT] = Task(EVENT, BEFORE, *_counts(fields["post"]), doubt=bool(fields["post"]["doubt"]))
+        event = Task(EVENT, BEFORE, *_counts(post), doubt=bool(post["doubt"]))
+        event.since = _number(post["posted_at"], "posted_at")
+        state.under_way[EVENT] = event
     if "response" in fields:
         _check(state.body is not None, "response")
         state.ended = (fields["response"],)
-    return Plan(settings, "event", key, files, event, payload, history), state
+    return Plan(settings, "event", key, files, name, payload, history), state
 
 
 def _file(entry: dict[str, Any]) -> FileRef:
@@ -166,8 +169,8 @@ def _path(file: PlannedFile, *, needed: bool) -> str | None:
     return None
 
 
-def _number(value: Any) -> float:
-    _check(type(value) in (int, float) and math.isfinite(value), "stored_at")
+def _number(value: Any, name: str) -> float:
+    _check(type(value) in (int, float) and math.isfinite(value), name)
     return float(value)
 
 

@@ -113,14 +113,17 @@ class Task:
         doubt: Whether an attempt of the present leg may have arrived.
         issued: The ids of all requests issued for it; the last one may be in flight.
         granted: The upload URL, during a put.
-        since: When the upload URL was asked for; during a put and after.
+        since: When the upload URL was asked for; during a put and after. Of the event, when it was first sent.
         first_put: When the first put to this URL was issued: the file lives from then on at the least.
+        carried: Failed attempts of the put, those included that came too late for their upload URL: they count for the
+            next one.
         renewed: Whether the one new URL after a refusal for age was used up.
         problem: Why the last attempt failed.
     """
 
     __slots__ = (
         "attempts",
+        "carried",
         "doubt",
         "due",
         "earlier",
@@ -146,6 +149,7 @@ class Task:
     granted: UploadUrl | None
     since: float
     first_put: float | None
+    carried: int
     renewed: bool
     problem: Problem | None
 
@@ -161,6 +165,7 @@ class Task:
         self.granted = None
         self.since = due
         self.first_put = None
+        self.carried = 0
         self.renewed = False
         self.problem = None
 
@@ -178,6 +183,7 @@ class Task:
         other.granted = self.granted
         other.since = self.since
         other.first_put = self.first_put
+        other.carried = self.carried
         other.renewed = self.renewed
         other.problem = self.problem
         return other

@@ -363,15 +363,40 @@ def test_an_old_asset_from_memory_is_an_honest_error():
 
 
 def test_a_frozen_body_grows_old():
-    """A frozen body is repeated until its first asset is 48 hours old, and never with other assets."""
+    """A frozen body that has not arrived is sent until its first asset is 48 hours old, and never with other assets."""
     operation = start({"a": file("a.pdf")})
     event = stored(operation)
+    operation.advance(NOW, fail("connection", sent=False)(event))
     text = operation.snapshot()
     assert play(resume(text), NOW + 47.9 * HOUR).requests[0].body == event.body
     late = resume(text)
     assert play(late, NOW + 48.1 * HOUR).requests == []
     error = error_of(late)
-    assert (type(error), error.code, error.snapshot) == (FlowFlexOutcomeUnknownError, "ASSET_FILE_MISSING", None)
+    assert (type(error), error.code, error.snapshot) == (FlowFlexError, "ASSET_FILE_MISSING", None)
+
+
+@pytest.mark.parametrize("payload", [None, {"a": file("a.pdf")}], ids=["no file", "a file"])
+def test_a_key_is_forgotten(payload):
+    """A post that may have arrived is repeated for 23 hours, and never when FlowFlex may take it for another event."""
+    operation = start(payload)
+    event = stored(operation)
+    text = operation.snapshot()
+    assert play(resume(text), NOW + 22.9 * HOUR).requests[0].body == event.body
+    late = resume(text)
+    assert play(late, NOW + 23 * HOUR).requests == []
+    error = error_of(late)
+    assert (type(error), error.code, error.snapshot) == (FlowFlexOutcomeUnknownError, None, None)
+    assert "may have forgotten its key (24 hours)" in str(error)
+
+
+def test_no_word_of_today_settles_what_became_of_yesterday():
+    """A refusal that comes when the key may be forgotten says nothing of an earlier attempt."""
+    operation = start(None)
+    operation.advance(NOW, fail("connection", sent=True)(stored(operation)))
+    [again] = operation.advance(NOW + HOUR).requests
+    refusal = reply(422, {"error": "No.", "code": "ASSET_FILE_MISSING"})(again)
+    operation.advance(NOW + 30 * HOUR, refusal)
+    assert type(error_of(operation)) is FlowFlexOutcomeUnknownError
 
 
 def test_an_asset_that_is_being_stored_anew_is_missing():

@@ -12,7 +12,7 @@ from flowflex_core import (
     FlowFlexUploadTimeoutError,
     file,
 )
-from tests.core.drive import HOUR, error_of, fail, failed, grant, play, reply, start
+from tests.core.drive import HOUR, error_of, fail, failed, grant, leg_of, play, reply, start
 
 LEGS = ["url", "put", "event"]
 NAMES = {"url": "upload-url", "put": "put", "event": "event"}
@@ -280,17 +280,39 @@ def test_age_explains_no_other_refusal(status):
 
 
 def test_an_old_url_is_not_even_tried():
-    """A put that falls due when its URL is old asks for a new one first, again and again if need be."""
-    operation = a_send(max_retries=1)
+    """A put that falls due when its URL is old asks for a new one first, and has one attempt less."""
+    operation = a_send(max_retries=2)
     turn = operation.advance(0.0)
-    for attempt, now in ((1, 0.0), (3, 3 * HOUR), (5, 6 * HOUR)):
-        assert [request.id for request in turn.requests] == [f"upload-url/0/{attempt}"]
-        turn = operation.advance(now, grant()(turn.requests[0]))
-        assert [request.id for request in turn.requests] == [f"put/0/{attempt + 1}"]
-        turn = operation.advance(now, reply(503)(turn.requests[0]))
-        assert turn.requests == ()
-        turn = operation.advance(now + 3 * HOUR)
-    assert [request.id for request in turn.requests] == ["upload-url/0/7"]
+    turn = operation.advance(0.0, grant()(turn.requests[0]))
+    operation.advance(0.0, reply(503)(turn.requests[0]))
+    turn = operation.advance(3 * HOUR)
+    assert [request.id for request in turn.requests] == ["upload-url/0/3"]
+    turn = operation.advance(3 * HOUR, grant()(turn.requests[0]))
+    assert [request.id for request in turn.requests] == ["put/0/4"]
+    assert operation.advance(3 * HOUR, reply(503)(turn.requests[0])).done
+
+
+def test_a_machine_that_sleeps_for_hours_again_and_again_is_given_up():
+    """A URL that is old whenever it comes is asked for as often as may be repeated, then tried, then refused."""
+    operation = a_send(max_retries=2)
+    now, legs = 0.0, []
+    turn = operation.advance(now)
+    while not turn.done:
+        [request] = turn.requests
+        legs.append(leg_of(request))
+        now += 3 * HOUR
+        turn = operation.advance(now, (grant() if legs[-1] == "upload-url" else reply(403))(request))
+    assert legs == ["upload-url"] * 3 + ["put", "upload-url", "put"]
+
+
+def test_an_old_url_is_tried_where_no_attempt_is_left():
+    """With no repetition left an old URL is tried all the same, for FlowFlex's word on it renews it once."""
+    operation = a_send(max_retries=0)
+    turn = operation.advance(0.0)
+    turn = operation.advance(3 * HOUR, grant()(turn.requests[0]))
+    assert [request.id for request in turn.requests] == ["put/0/2"]
+    turn = operation.advance(3 * HOUR, reply(403)(turn.requests[0]))
+    assert [request.id for request in turn.requests] == ["upload-url/0/3"]
 
 
 # Which error
