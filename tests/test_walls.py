@@ -61,6 +61,11 @@ WALLS = [
         ("flowflex_core", "flowflex_testing", "werkzeug", "pytest_httpserver"),
         "only who mounts a fake on a pytest-httpserver needs one",
     ),
+    Wall(
+        "flowflex_testing.simulation.hosts",
+        ("flowflex_core", "flowflex_testing", "trio"),
+        "only who simulates a loop on trio needs it",
+    ),
     Wall("flowflex_testing.tls", ("trustme",), "trustme is for who asks for tls=True"),
     Wall(
         "flowflex_testing.plugin",

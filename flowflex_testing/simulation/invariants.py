@@ -1,0 +1,298 @@
+"""What must hold after every schedule, each rule with a name. They look at both sides of the wire, and trust neither.
+
+A rule returns nothing, or what is wrong, in words. Rules of `ALWAYS` hold whatever happened; `PROMISES` tells what a
+mode promises beyond that.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from flowflex_core.errors import (
+    FlowFlexConfigError,
+    FlowFlexConnectionError,
+    FlowFlexError,
+    FlowFlexOutcomeUnknownError,
+    FlowFlexTimeoutError,
+)
+from flowflex_core.messages import Response
+from flowflex_testing.simulation.network import API, STORAGE, Flight
+from flowflex_testing.simulation.world import API_SECRET, CONTENTS, Mode, Send, World
+from flowflex_testing.store import Event
+
+Rule = Callable[[World, Send, list[Flight]], str | None]
+
+# What ends an attempt may come a little after the moment that it was due at.
+_MARGIN = 0.5
+# No backoff and no Retry-After is waited for longer.
+_LONGEST_WAIT = 60.0
+# How often a file may be had anew because it, or its upload URL, grew old while time jumped.
+_ASSETS = 3
+# A stored file is deleted after 48 hours, and is stored anew a good while before that where the event has not left.
+_OLD = 40 * 3_600.0
+
+
+def it_ends(_world: World, send: Send, _flights: list[Flight]) -> str | None:
+    """Every send returns, raises, or is cancelled."""
+    if send.ended_at is None:
+        return "it neither returned nor raised"
+    return None
+
+
+def one_effect_per_key(world: World, send: Send, _flights: list[Flight]) -> str | None:
+    """Under one key at most one event is accepted, and exactly one where success is reported."""
+    events = _events(world, send)
+    if len(events) > 1:
+        return f"{len(events)} events were accepted under {send.key}"
+    if send.result is not None and not events:
+        return "success was reported, and no event was accepted"
+    return None
+
+
+def one_key_and_one_body(_world: World, send: Send, flights: list[Flight]) -> str | None:
+    """Every POST of a send carries the same key and the same body, byte for byte."""
+    sent = {(flight.request.headers["x-idempotency-key"], flight.body) for flight in flights if flight.leg == "event"}
+    if len(sent) > 1:
+        return f"{len(sent)} different keys or bodies were sent"
+    if sent and next(iter(sent))[0] != send.key:
+        return "the event was sent under another key than the caller's"
+    return None
+
+
+def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | None:
+    """Credentials go to the API alone; no secret is in an error or a snapshot."""
+    for flight in flights:
+        url, headers = flight.request.url, flight.request.headers
+        home = STORAGE if flight.leg == "put" else API
+        if not url.startswith(f"{home}/"):
+            return f"{flight.request.id} went to {url}"
+        if (flight.leg == "put") != all(name.lower() != "authorization" for name in headers):
+            return f"{flight.request.id} carries {'credentials' if flight.leg == 'put' else 'no credentials'}"
+    told = [*send.snapshots]
+    if send.error is not None:
+        told += [f"{send.error!r} {vars(send.error)}"]
+    if not told:
+        return None
+    tenant = next(iter(world.store.tenants.values()))
+    token = tenant.authorization.removeprefix("Basic ")
+    for text in told:
+        if API_SECRET in text or token in text or "X-Signature=" in text:
+            return f"a secret stands in {text[:200]!r}"
+    return None
+
+
+def no_put_without_a_cause(_world: World, send: Send, flights: list[Flight]) -> str | None:
+    """A file is sent again only after its earlier attempt failed, its process died, or its asset grew old."""
+    stored: dict[tuple[int, object], float] = {}
+    for flight in flights:
+        if flight.leg == "put":
+            life_and_file = (id(flight.performer), flight.request.body)
+            if flight.at < stored.get(life_and_file, -_OLD) + _OLD:
+                return f"{flight.request.id} sent a file that was stored already"
+            if isinstance(flight.outcome, Response) and 200 <= flight.outcome.status < 300 and not flight.mishap:
+                stored[life_and_file] = flight.at
+    return None
+
+
+def stored_bytes_are_the_sources(world: World, _send: Send, _flights: list[Flight]) -> str | None:
+    """What storage holds is what the files hold."""
+    for tenant in world.store.tenants.values():
+        for asset in tenant.assets.values():
+            content = CONTENTS[f"/files/{asset.filename}"]
+            if asset.size != len(content) or asset.first_bytes != content[: len(asset.first_bytes)]:
+                return f"{asset.id} holds {asset.first_bytes!r}"
+    return None
+
+
+def result_is_what_was_accepted(world: World, send: Send, _flights: list[Flight]) -> str | None:
+    """The map of a result names at each payload path the asset that the accepted event carries there."""
+    if send.result is None:
+        return None
+    events = _events(world, send)
+    if not events:
+        return None
+    carried = {path: asset.id for path, asset in events[0].files.items()}
+    if carried != send.result.uploaded_assets:
+        return f"the event carried {carried}, the result says {send.result.uploaded_assets}"
+    names = {path: asset.filename for path, asset in events[0].files.items()}
+    wanted = _names(send.payload)
+    if names != wanted:
+        return f"the event carries the files {names}, the payload has {wanted}"
+    return None
+
+
+def no_event_before_its_files(_world: World, send: Send, flights: list[Flight]) -> str | None:
+    """When the event leaves, storage has taken every file whose asset it names."""
+    for flight in flights:
+        if flight.leg == "event":
+            taken = {
+                other.request.url.split("/")[5]
+                for other in flights
+                if other.leg == "put" and other.arrivals and other.at <= flight.at
+            }
+            missing = [asset_id for asset_id in _asset_ids(json.loads(flight.body)) if asset_id not in taken]
+            if missing:
+                return f"{flight.request.id} names {missing}, which were not stored"
+    return None
+
+
+def errors_tell_the_truth(world: World, send: Send, flights: list[Flight]) -> str | None:
+    """Failure is never reported for an event that was accepted; only an unknown outcome leaves that open."""
+    error = send.error
+    if error is None or isinstance(error, FlowFlexOutcomeUnknownError):
+        return None
+    if _events(world, send):
+        return f"{type(error).__name__} was raised, and the event was accepted: {error}"
+    if isinstance(error, FlowFlexConfigError):
+        return f"the loop was told that it misused the core: {error}"
+    safe = isinstance(error, (FlowFlexTimeoutError, FlowFlexConnectionError))
+    if safe and any(flight.leg == "event" and flight.arrivals for flight in flights):
+        return f"{type(error).__name__} says that the event cannot have arrived, and it did"
+    return None
+
+
+def attempts_are_bounded(world: World, send: Send, flights: list[Flight]) -> str | None:
+    """No leg is tried more often than `max_retries` allows, in each life; where time jumps, for each new URL."""
+    once = send.settings.max_retries + 1
+    most = once * (once + 1) * _ASSETS if world.jumped else once
+    tried = Counter((id(flight.performer), flight.leg, flight.request.id.split("/")[1]) for flight in flights)
+    tried_events = Counter(id(flight.performer) for flight in flights if flight.leg == "event")
+    for (_, leg, index), times in tried.items():
+        if leg != "event" and times > most:
+            return f"{leg} of file {index} was tried {times} times"
+    for times in tried_events.values():
+        if times > once:
+            return f"the event was tried {times} times"
+    return None
+
+
+def the_deadline_holds(_world: World, send: Send, _flights: list[Flight]) -> str | None:
+    """No run lasts longer than its deadline, unless time itself jumped."""
+    deadline = send.settings.deadline_seconds
+    if deadline is None or send.ended_at is None or send.was_cancelled or _world.jumped:
+        return None
+    lasted = send.ended_at - send.began_at
+    if lasted > deadline + _MARGIN:
+        return f"it lasted {lasted:.3f} s, with a deadline of {deadline:g} s"
+    return None
+
+
+def the_limit_holds(_world: World, send: Send, flights: list[Flight]) -> str | None:
+    """Never more uploads are in flight than `max_parallel_uploads` allows."""
+    if len(flights) <= send.settings.max_parallel_uploads:
+        return None
+    moments = sorted(
+        [(flight.at, 1, id(flight.performer)) for flight in flights]
+        + [(flight.landed_at, -1, id(flight.performer)) for flight in flights if flight.landed_at is not None]
+    )
+    under_way: Counter[int] = Counter()
+    for _, change, life in moments:
+        under_way[life] += change
+        if under_way[life] > send.settings.max_parallel_uploads:
+            return f"{under_way[life]} requests were in flight at once"
+    return None
+
+
+def few_mishaps_are_survived(_world: World, send: Send, _flights: list[Flight]) -> str | None:
+    """With no more mishaps a leg than may be repeated, a send succeeds, or ends with the error of a fatal one."""
+    fatal = [mishap for struck in send.struck.values() for mishap in struck if mishap.ends_with is not None]
+    if not fatal:
+        return None if send.result is not None else f"no mishap was fatal, and it ended with {send.error!r}"
+    if send.error is None:
+        return f"{fatal[0].name} struck, and it succeeded"
+    ends = [mishap.ends_with for mishap in fatal if mishap.ends_with is not None]
+    kinds: tuple[type[FlowFlexError], ...] = (FlowFlexOutcomeUnknownError, *ends)
+    if not isinstance(send.error, kinds):
+        return f"{fatal[0].name} struck, and it ended with {send.error!r}"
+    return None
+
+
+def what_lasts_is_given_up(world: World, send: Send, flights: list[Flight]) -> str | None:
+    """A mishap that lasts ends the send by an error, after no more time than its attempts and waits take."""
+    if world.lasting is None or send.ended_at is None:
+        return None
+    mishap, leg = world.lasting
+    if mishap.leaves_budget or not any(flight.leg == leg for flight in flights):
+        return None
+    if send.error is None:
+        return f"{mishap.name} lasted on {leg}, and it succeeded"
+    if mishap.ends_with is not None and not isinstance(send.error, (mishap.ends_with, FlowFlexOutcomeUnknownError)):
+        return f"{mishap.name} lasted on {leg}, and it ended with {send.error!r}"
+    attempts = max(Counter(flight.request.id.rpartition("/")[0] for flight in flights).values())
+    longest = attempts * (2 * send.settings.timeout_seconds + _LONGEST_WAIT) * len(_names(send.payload) or [0])
+    if not world.jumped and send.ended_at - send.began_at > longest:
+        return f"it took {send.ended_at - send.began_at:.1f} s to give up"
+    return None
+
+
+ALWAYS: tuple[Rule, ...] = (
+    it_ends,
+    one_effect_per_key,
+    one_key_and_one_body,
+    secrets_stay_home,
+    no_put_without_a_cause,
+    stored_bytes_are_the_sources,
+    result_is_what_was_accepted,
+    no_event_before_its_files,
+    errors_tell_the_truth,
+    attempts_are_bounded,
+    the_deadline_holds,
+    the_limit_holds,
+)
+PROMISES: dict[Mode, tuple[Rule, ...]] = {
+    "safety": (few_mishaps_are_survived,),
+    "liveness": (what_lasts_is_given_up,),
+    "chaos": (),
+}
+
+
+def violation(world: World) -> tuple[str, str] | None:
+    """Return the first rule that does not hold, by name, and what is wrong; None where all hold."""
+    if world.is_endless:
+        return "it_ends", "things went on happening without an end"
+    rules = ALWAYS + PROMISES[world.mode]
+    flights: dict[int, list[Flight]] = {send.number: [] for send in world.sends}
+    for flight in world.network.flights:
+        flights[flight.performer.number].append(flight)
+    for send in world.sends:
+        for rule in rules:
+            wrong = rule(world, send, flights[send.number])
+            if wrong is not None:
+                return rule.__name__, f"send {send.number}: {wrong}"
+    return None
+
+
+def _events(world: World, send: Send) -> list[Event]:
+    return [
+        event for tenant in world.store.tenants.values() for event in tenant.events if event.idempotency_key == send.key
+    ]
+
+
+def _names(payload: dict[str, Any]) -> dict[str, str]:
+    """Map payload paths to file names, by a walk of its own."""
+    found: dict[str, str] = {}
+
+    def walk(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for key, child in value.items():
+                walk(child, f"{path}.{key}" if path else key)
+        elif isinstance(value, list):
+            for index, child in enumerate(value):
+                walk(child, f"{path}[{index}]")
+        elif hasattr(value, "filename"):
+            found[path] = value.filename
+
+    walk(payload, "")
+    return found
+
+
+def _asset_ids(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [asset_id for child in value.values() for asset_id in _asset_ids(child)]
+    if isinstance(value, list):
+        return [asset_id for child in value for asset_id in _asset_ids(child)]
+    return [value] if isinstance(value, str) and value.startswith("asset_") else []
+
+
+__all__ = ["ALWAYS", "PROMISES", "FlowFlexError", "Rule", "violation"]

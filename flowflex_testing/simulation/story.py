@@ -1,0 +1,57 @@
+"""The story of a world: what happened in it, a line each, for who reads of a failure at three in the morning."""
+
+from flowflex_core.messages import Failure, Response
+from flowflex_testing.simulation.network import Flight
+from flowflex_testing.simulation.timeline import FIRST_MOMENT
+from flowflex_testing.simulation.world import Send, World
+
+
+def lines_of(world: World) -> list[str]:
+    """Tell of the world, its flights in the order in which they left, and its ends."""
+    settings = world.sends[0].settings
+    lines = [
+        f"{world.mode}: {len(world.sends)} sends, max_retries={settings.max_retries}, "
+        f"deadline={settings.deadline_seconds}, max_parallel_uploads={settings.max_parallel_uploads}, "
+        f"storage like {world.store.switches.storage_dialect}, "
+        f"what may happen: {', '.join(mishap.name for mishap in world.menu) or 'nothing'}"
+    ]
+    lines += [_flight_line(flight) for flight in world.network.flights]
+    for tenant in world.store.tenants.values():
+        lines += [
+            f"{_time(event.accepted_at)}  accepted {event.id} under {event.idempotency_key}: {event.payload}"
+            for event in tenant.events
+        ]
+    lines += [_send_line(send) for send in world.sends]
+    return lines
+
+
+def _flight_line(flight: Flight) -> str:
+    outcome = flight.outcome
+    if isinstance(outcome, Response):
+        came = f"{outcome.status}"
+    elif isinstance(outcome, Failure):
+        came = f"{outcome.kind} failure, {'sent' if outcome.sent else 'not sent'}"
+    else:
+        came = "nothing was heard of it"
+    landed = "" if flight.landed_at is None else f" at {_time(flight.landed_at).strip()}"
+    words = [f"{_time(flight.at)}  send {flight.performer.number}: {flight.request.id:<18} {flight.mishap:<22}"]
+    words.append(f"arrived {flight.arrivals} times" if flight.arrivals != 1 else "arrived        ")
+    return f"{' '.join(words)} -> {came}{landed}"
+
+
+def _send_line(send: Send) -> str:
+    if send.was_cancelled:
+        end = "was cancelled"
+    elif send.error is not None:
+        end = f"raised {type(send.error).__name__}: {send.error}"
+    elif send.result is not None:
+        end = f"returned {send.result.uploaded_assets}"
+    else:
+        end = "never ended"
+    lives = "" if send.lives == 1 else f", after {send.lives} lives"
+    at = "" if send.ended_at is None else f"{_time(send.ended_at)}  "
+    return f"{at}send {send.number} {end}{lives}"
+
+
+def _time(moment: float) -> str:
+    return f"{moment - FIRST_MOMENT:+13.3f} s"

@@ -1,0 +1,201 @@
+"""A world for one schedule: what is sent in it and what may go wrong, all drawn from its tape."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+from flowflex_core.errors import FlowFlexError
+from flowflex_core.files import FileRef
+from flowflex_core.messages import Request, SendEventResult
+from flowflex_core.payload import files_in
+from flowflex_core.settings import Settings
+from flowflex_testing.clock import Clock
+from flowflex_testing.engine import Engine
+from flowflex_testing.fault_plan import FaultPlan
+from flowflex_testing.simulation.mishaps import FATAL, SURVIVABLE, Mishap
+from flowflex_testing.simulation.network import API, STORAGE, Flight, Leg, Network, leg_of
+from flowflex_testing.simulation.tape import Tape
+from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
+from flowflex_testing.store import Store, Tenant
+from flowflex_testing.switches import Switches
+
+Mode = Literal["safety", "liveness", "chaos"]
+MODES: tuple[Mode, ...] = ("safety", "liveness", "chaos")
+
+API_KEY = "cik_simulated"
+API_SECRET = "cis_simulated_secret"  # noqa: S105 - it opens nothing
+CODE = "ic_simulated"
+
+CONTENTS: Mapping[str, bytes] = {
+    "/files/invoice.pdf": b"%PDF-1.7 an invoice",
+    "/files/photo.png": b"\x89PNG a photo of some more bytes than the invoice has",
+    "/files/empty.txt": b"",
+    "/files/voice.ogg": b"OggS" * 40,
+}
+_INVOICE, _PHOTO, _EMPTY, _VOICE = (FileRef(path) for path in CONTENTS)
+
+# Sent by its number; each is an object that the encoder walks anew.
+PAYLOADS: tuple[dict[str, Any], ...] = (
+    {"assetId": _INVOICE},
+    {"customer": "Ada", "total": 12.5, "gallery": [_PHOTO, _INVOICE]},
+    {"order": {"receipt": _INVOICE, "again": [_INVOICE, None]}, "paid": True},
+    {"assetId": _VOICE, "note": "ümläut \N{SNOWMAN}"},
+    {"a": {"b": {"c": [_EMPTY, {"d": _PHOTO}]}}, "files": [_VOICE, _INVOICE]},
+    {"customer": "Ada", "lines": [1, 2, 3]},
+)
+SIZES = tuple({ref: len(CONTENTS[str(ref.source)]) for ref in files_in(payload)} for payload in PAYLOADS)
+
+
+class Send:
+    """One send in a world, and what became of it.
+
+    Attributes:
+        number: Which one, from 0.
+        lives: How many processes have worked on it.
+        began_at: When the life of the present process began.
+        snapshots: Every snapshot that was saved, in order.
+        result: What it returned; None where it did not.
+        error: What it raised; None where it did not.
+        ended_at: When it returned or raised.
+        was_cancelled: Whether its caller gave up.
+        struck: The mishaps that struck its flights: leg and file or event, and which.
+    """
+
+    __slots__ = (
+        "began_at",
+        "ended_at",
+        "error",
+        "event",
+        "key",
+        "lives",
+        "number",
+        "payload",
+        "result",
+        "settings",
+        "sizes",
+        "snapshots",
+        "struck",
+        "was_cancelled",
+    )
+
+    def __init__(self, number: int, payload: int, settings: Settings) -> None:
+        self.number = number
+        self.event = "invoice.created"
+        self.payload = PAYLOADS[payload]
+        self.sizes = SIZES[payload]
+        self.key = f"key-{number}"
+        self.settings = settings
+        self.lives = 1
+        self.began_at = FIRST_MOMENT
+        self.snapshots: list[str] = []
+        self.result: SendEventResult | None = None
+        self.error: FlowFlexError | None = None
+        self.ended_at: float | None = None
+        self.was_cancelled = False
+        self.struck: dict[str, list[Mishap]] = {}
+
+
+class World:
+    """What a schedule runs in.
+
+    Attributes:
+        tape: Where all decisions come from.
+        mode: What is promised of the sends.
+        menu: The mishaps that exist in this world.
+        sends: What is sent.
+        is_endless: Whether things went on for so long that they were not waited for.
+    """
+
+    def __init__(self, tape: Tape, mode: Mode) -> None:
+        self.tape = tape
+        self.mode: Mode = mode
+        choose = tape.choose
+        self.menu = [SURVIVABLE[choose(len(SURVIVABLE))] for _ in range(4 - choose(4))]
+        if tape.once_in(4):
+            self.menu.append(FATAL[choose(len(FATAL))])
+        if mode == "safety":
+            self.menu = [mishap for mishap in self.menu if mishap.is_tame]
+        retries = (2, 1, 3, 0)[choose(4)]
+        deadline = None if mode == "safety" else (None, None, 20.0, 3.0)[choose(4)]
+        settings = _settings(retries, (16, 1, 2)[choose(3)], deadline, (30.0, 5.0)[choose(2)])
+        sends = 1 + (choose(8) == 7) + (choose(16) == 15)
+        self.sends = [Send(number, choose(len(PAYLOADS)), settings) for number in range(sends)]
+        self.may_die = mode == "chaos" and choose(3) == 2
+        self.may_cancel = mode == "chaos" and choose(8) == 7
+        # A lasting mishap strikes every flight of a leg from some point on.
+        self.lasting: tuple[Mishap, Leg] | None = None
+        if mode == "liveness" and self.menu:
+            mishap = self.menu[-1]
+            legs = sorted(mishap.legs)
+            self.lasting = (mishap, legs[choose(len(legs))])
+        self.is_endless = False
+        self.timeline = Timeline()
+        clock = Clock(FIRST_MOMENT)
+        self.store = Store([Tenant("default", API_KEY, API_SECRET, CODE)], clock, _switches(choose(2)), STORAGE)
+        self.network = Network(tape, self.timeline, Engine(self.store, FaultPlan()), clock)
+
+    @property
+    def jumped(self) -> bool:
+        """Whether time jumped, as while a machine sleeps."""
+        return self.timeline.jumped
+
+    def fly(self, flight: Flight, send: Send) -> None:
+        """Let a flight leave, and draw what happens to it."""
+        self.network.flights.append(flight)
+        mishap = self._mishap(flight, send)
+        if mishap is None:
+            flight.goes_well()
+        else:
+            flight.mishap = mishap.name
+            mishap.strike(flight)
+
+    def _mishap(self, flight: Flight, send: Send) -> Mishap | None:
+        if self.lasting is not None:
+            mishap, leg = self.lasting
+            return mishap if flight.leg == leg else None
+        menu = [mishap for mishap in self.menu if flight.leg in mishap.legs]
+        if not menu or not self.tape.once_in(2):
+            return None
+        mishap = menu[self.tape.choose(len(menu))]
+        if self.mode == "safety":
+            # The id of a request is leg/file/attempt, and leg/attempt for the event.
+            struck = send.struck.setdefault(flight.request.id.rpartition("/")[0], [])
+            if not self._is_affordable(mishap, struck, send):
+                return None
+            struck.append(mishap)
+        return mishap
+
+    def _is_affordable(self, mishap: Mishap, struck: list[Mishap], send: Send) -> bool:
+        """Whether a send still has a promised end when one more mishap strikes."""
+        if mishap.name == "two hours pass":  # they do for every send
+            return not any(mishap in others for other in self.sends for others in other.struck.values())
+        # A URL that grows old before its put costs an attempt of that.
+        return mishap.leaves_budget or len(struck) < send.settings.max_retries - 1
+
+
+def content_of(request: Request) -> bytes:
+    """Return the bytes of a request: of a file, what stands at its path."""
+    body = request.body
+    return body if isinstance(body, bytes) else CONTENTS[str(body.source)]
+
+
+@cache
+def _settings(retries: int, parallel: int, deadline: float | None, timeout: float) -> Settings:
+    return Settings(
+        api_key=API_KEY,
+        api_secret=API_SECRET,
+        integration_code=CODE,
+        base_url=API,
+        timeout_seconds=timeout,
+        deadline_seconds=deadline,
+        max_retries=retries,
+        max_parallel_uploads=parallel,
+    )
+
+
+@cache
+def _switches(dialect: int) -> Switches:
+    return Switches(storage_dialect="supabase" if dialect else "s3")
+
+
+__all__ = ["CONTENTS", "MODES", "PAYLOADS", "Mode", "Send", "World", "content_of", "leg_of"]

@@ -1,0 +1,71 @@
+"""Loops over the core as an embedder writes them, for each of the hosts."""
+
+import asyncio
+from typing import Any
+
+import trio
+
+
+def sequential(operation, host):
+    """Perform one request after the other."""
+    turn = operation.advance(host.now())
+    while not turn.done:
+        outcomes = [host.perform(request) for request in turn.requests]
+        if not outcomes:
+            host.sleep(turn.wait)
+        turn = operation.advance(host.now(), *outcomes)
+    return operation.result()
+
+
+async def with_asyncio(operation, host):
+    """Take a task a request, and cancel those that are under way in the end."""
+    tasks = set()
+    turn = operation.advance(host.now())
+    try:
+        while not turn.done:
+            tasks |= {asyncio.ensure_future(host.perform(request)) for request in turn.requests}
+            done: set[asyncio.Future[Any]] = set()
+            if tasks:
+                done, tasks = await asyncio.wait(tasks, timeout=turn.wait, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(turn.wait)
+            turn = operation.advance(host.now(), *[task.result() for task in done])
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return operation.result()
+
+
+async def with_trio(operation, host):
+    """Take a task a request, and cancel those that are under way in the end."""
+    sending, receiving = trio.open_memory_channel(100)
+
+    async def work(request):
+        sending.send_nowait(await host.perform(request))
+
+    async with trio.open_nursery() as nursery:
+        turn = operation.advance(host.now())
+        while not turn.done:
+            for request in turn.requests:
+                nursery.start_soon(work, request)
+            outcomes = []
+            with trio.move_on_after(float("inf") if turn.wait is None else turn.wait):
+                outcomes.append(await receiving.receive())
+            turn = operation.advance(host.now(), *outcomes)
+        nursery.cancel_scope.cancel()
+    return operation.result()
+
+
+def forgetful(operation, host):
+    """Tell the core nothing of requests that failed."""
+    turn = operation.advance(host.now())
+    while not turn.done:
+        outcomes = [host.perform(request) for request in turn.requests]
+        turn = operation.advance(host.now(), *[outcome for outcome in outcomes if hasattr(outcome, "status")])
+        if not turn.done and not turn.requests:
+            host.sleep(60.0 if turn.wait is None else turn.wait)
+            turn = operation.advance(host.now())
+            if not turn.requests:
+                break
+    return operation.result()

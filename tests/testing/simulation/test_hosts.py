@@ -1,0 +1,52 @@
+"""Hosts: an embedder's own loop runs in the simulation, blocking, on asyncio and on trio."""
+
+import pytest
+
+from flowflex_testing.simulation.hosts import blocking, on_asyncio, on_trio
+from flowflex_testing.simulation.schedule import judge, mode_of
+from flowflex_testing.simulation.tape import Tape
+from tests.testing.simulation import loops
+
+HOSTS = {
+    "blocking": blocking(loops.sequential),
+    "asyncio": on_asyncio(loops.with_asyncio),
+    "trio": on_trio(loops.with_trio),
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_good_loop_keeps_every_rule(host):
+    """A loop that does what the core asks for keeps every rule, in every mode."""
+    for number in range(60):
+        assert judge(Tape.of_seed(f"hosts/{number}"), mode_of(number), HOSTS[host]) is None
+
+
+@pytest.mark.parametrize("host", ["blocking", "asyncio"])
+def test_a_loop_tells_the_same_story_twice(host):
+    """The same tape makes the same story; on trio, which shuffles what is ready at the same time, it may not."""
+    for number in range(20):
+        assert judge(Tape.of_seed(f"hosts/{number}"), mode_of(number), HOSTS[host], twice=True) is None
+
+
+def test_a_loop_that_drops_failures_is_found():
+    """A loop that keeps failures from the core is found to break a rule within a few schedules."""
+    findings = (
+        judge(Tape.of_seed(f"hosts/{number}"), mode_of(number), blocking(loops.forgetful)) for number in range(30)
+    )
+    found = next(finding for finding in findings if finding is not None)
+    assert found.story
+
+
+async def gives_up(operation, host):
+    """Wait for what never comes."""
+    import asyncio
+
+    operation.advance(host.now())
+    await asyncio.Event().wait()
+
+
+def test_a_loop_that_waits_for_ever_is_an_error():
+    """A loop of asyncio that waits for what never happens ends with an error that says so."""
+    found = judge(Tape(b""), "safety", on_asyncio(gives_up))
+    assert found is not None
+    assert "nothing will ever happen" in found.words
