@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from flowflex_testing import faults
+from flowflex_testing.clock import Clock
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.fault_plan import FaultPlan
 from flowflex_testing.faults import Aim
@@ -191,3 +192,23 @@ def test_a_shared_server_opens_its_ports_for_the_next_fake():
         server.lend(FakeFlowFlex())
         socket.create_connection(("127.0.0.1", int(server.fake.base_url.rsplit(":", 1)[1]))).close()
         server.fake.stop()
+
+
+def test_the_same_tape_gives_the_same_journal():
+    """Faults by chance, repeats and expiries included: while the clock stands still, no real time matters."""
+
+    def play() -> list[str]:
+        caller = Caller(FakeFlowFlex(clock=Clock(1_800_000_000.0)))
+        caller.fake.faults.arm("event", faults.Status(503, retry_after=5, as_date=True), times=None, chance=0.5, seed=3)
+        caller.fake.faults.arm_preset("duplicate_on_retry")
+        url = caller.url()
+        tape = [caller.put(url).body, caller.put(url).body]
+        for number in range(20):
+            caller.fake.clock.advance(hours=3)
+            tape.append(repr(caller.event({"n": number}, key=str(number))).encode())
+        return [*map(str, tape), *map(repr, caller.fake.requests), *map(repr, caller.fake.expired)]
+
+    first = play()
+    assert first == play()
+    assert any("Status" in line for line in first)
+    assert any("Expiry" in line for line in first)
