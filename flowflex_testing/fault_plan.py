@@ -199,8 +199,9 @@ class FaultPlan:
         due = None
         with self._lock:
             for armed in self._armed:
-                if isinstance(armed.fault, ResetOnAccept) and ORIGINS[armed.aim.operation] == origin:
-                    due = due or (armed if armed.takes_next() else None)
+                is_meant = isinstance(armed.fault, ResetOnAccept) and ORIGINS[armed.aim.operation] == origin
+                if is_meant and armed.takes_next() and due is None:
+                    due = armed
         if due is not None:
             due.note_hit()
         return due is not None
@@ -214,7 +215,10 @@ class FaultPlan:
 
     def _close_port_before(self, armed: ArmedFault) -> None:
         fault = armed.fault
-        if self._ports is not None and isinstance(fault, Refuse) and armed.seen + 1 == armed.aim.occurrence:
+        if self._ports is None or not isinstance(fault, Refuse) or armed.seen + 1 != armed.aim.occurrence:
+            return
+        # A server that starts again closes its port only where it still would be.
+        if not armed.hits or fault.seconds is None:
             armed.note_hit()
             self._ports.refuse(armed.id, ORIGINS[armed.aim.operation], fault.seconds)
 

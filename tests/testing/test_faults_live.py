@@ -323,6 +323,25 @@ def test_a_refusal_can_be_armed_before_the_server_starts():
         assert not is_refused(fake.base_url)
 
 
+@pytest.mark.parametrize("seconds", [None, 3600])
+def test_a_server_that_starts_again_refuses_what_it_was_told_to_refuse(seconds):
+    """Until it is disarmed, where that was said; a time that was given is over with the server."""
+    fake = FakeFlowFlex()
+    fake.faults.arm("event", faults.Refuse(seconds))
+    with fake:
+        assert is_refused(fake.base_url)
+    with fake:
+        assert is_refused(fake.base_url) == (seconds is None)
+
+
+def test_two_resets_on_accept_strike_one_connection_each(fake):
+    """Both count the first; the one that was armed first strikes it, and the other the second."""
+    first = fake.faults.arm("event", faults.ResetOnAccept())
+    second = fake.faults.arm("upload-url", faults.ResetOnAccept(), times=2)
+    assert [converse(fake.base_url, b"") for _ in range(2)] == [(b"", "RST")] * 2
+    assert [(armed.seen, armed.hits) for armed in (first, second)] == [(2, 1), (2, 1)]
+
+
 def test_a_fake_can_be_stopped_while_a_port_is_closed(fake):
     """Nothing waits for the port to open."""
     fake.faults.arm("event", faults.Refuse(3600))
