@@ -16,8 +16,8 @@ from contextlib import ExitStack, contextmanager
 from contenders import EVENT_PATH, SERVERS, Contender
 from load import HAS_WRK, PAYLOAD, Line, event, event_headers, events_per_second, put_head
 
+from flowflex_testing.engine.messages import Head
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import Head
 
 ROUNDS = 5
 SECONDS = 2

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from flowflex_core.secrets import MASKED
-from flowflex_testing.faults import OPERATIONS, Operation
-from flowflex_testing.journal import RecordedRequest
-from flowflex_testing.messages import OriginName
-from flowflex_testing.store import Asset, Event
+from flowflex_testing.engine.journal import RecordedRequest
+from flowflex_testing.engine.messages import OriginName
+from flowflex_testing.engine.store import Asset, Event
+from flowflex_testing.faults.kinds import OPERATIONS, Operation
 from flowflex_testing.timeline import filename_of, json_object, line, mask_for, notes, plural
 
 File = str | bytes | os.PathLike[str]

@@ -17,14 +17,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, Unpack
 
 from flowflex_testing.clock import Clock
-from flowflex_testing.engine import Engine
-from flowflex_testing.exchange import Exchange
-from flowflex_testing.expiries import Expiry
-from flowflex_testing.fault_plan import FaultPlan, Ports
-from flowflex_testing.journal import RecordedRequest
-from flowflex_testing.messages import Abort, BodyReader, Head, Reply
-from flowflex_testing.spool import Spool
-from flowflex_testing.store import Asset, Event, Repository, Store, Tenant
+from flowflex_testing.engine.exchange import Exchange
+from flowflex_testing.engine.expiries import Expiry
+from flowflex_testing.engine.journal import RecordedRequest
+from flowflex_testing.engine.messages import Abort, BodyReader, Head, Reply
+from flowflex_testing.engine.routing import Engine
+from flowflex_testing.engine.spool import Spool
+from flowflex_testing.engine.store import Asset, Event, Repository, Store, Tenant
+from flowflex_testing.faults.plan import FaultPlan, Ports
 from flowflex_testing.switches import Switches, SwitchSettings
 from flowflex_testing.tenants import TenantFake
 from flowflex_testing.witness import Witness
@@ -32,7 +32,7 @@ from flowflex_testing.witness import Witness
 if TYPE_CHECKING:
     import ssl
 
-    from flowflex_testing.live import LiveServer
+    from flowflex_testing.server.live import LiveServer
 
 # Where the fake is while no server runs. Nothing of `.test` is ever in the DNS (RFC 6761), so that a request that goes
 # past the transport in memory reaches nobody.
@@ -87,7 +87,7 @@ class FakeFlowFlex(Witness):
             keeps of each its digest, size and first bytes alone.
         keep_files_in: The directory for them, where they stay. By default they are in a private temporary one, which
             goes away at `stop`.
-        repository: Keeps what happens when the process ends, such as `flowflex_testing.data.Data`.
+        repository: Keeps what happens when the process ends, such as `flowflex_testing.engine.data.Data`.
         switches: How it behaves where the field is of two minds, such as `strict=False`: see
             `flowflex_testing.switches`.
 
@@ -146,7 +146,7 @@ class FakeFlowFlex(Witness):
         if self._face is not None:
             raise RuntimeError("the fake is already running")
         try:
-            from flowflex_testing.live import LiveServer
+            from flowflex_testing.server.live import LiveServer
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "werkzeug":
                 raise
@@ -155,7 +155,7 @@ class FakeFlowFlex(Witness):
             ) from None
         admin = None
         if self._inspector:
-            from flowflex_testing.admin import Admin
+            from flowflex_testing.inspector.admin import Admin
 
             admin = Admin(self, self._host)
         live = LiveServer(

@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import Any
 
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.fault_plan import FaultPlan
-from flowflex_testing.faults import Aim
+from flowflex_testing.faults.kinds import Aim
+from flowflex_testing.faults.plan import FaultPlan
 from flowflex_testing.switches import Switches
 
 _SWITCHES = tuple(switch.name for switch in fields(Switches))

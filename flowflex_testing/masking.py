@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from flowflex_core.secrets import spellings
-from flowflex_testing.messages import Headers
+from flowflex_testing.engine.messages import Headers
 
 MASKED = "[masked]"
 

@@ -9,9 +9,9 @@ Both have the shape that `flowflex_transports.protocols` describes.
 from typing import TYPE_CHECKING
 
 from flowflex_core.messages import MAX_REPLY_BYTES, Failure, Request, Response
-from flowflex_testing.exchange import Exchange
+from flowflex_testing.engine.exchange import Exchange
+from flowflex_testing.engine.messages import Abort, Head, Manner, OriginName, Reply
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import Abort, Head, Manner, OriginName, Reply
 
 if TYPE_CHECKING:
     from flowflex_transports.protocols import AsyncSource, Source

@@ -5,7 +5,7 @@ from typing import Any
 
 from flowflex_core.files import ALLOWED_MIMES, MAX_FILE_BYTES
 from flowflex_core.version import __version__
-from flowflex_testing.api import MAX_FILENAME_BYTES, MAX_HEADER_LENGTH, UPLOAD_URL_PATH
+from flowflex_testing.engine.api import MAX_FILENAME_BYTES, MAX_HEADER_LENGTH, UPLOAD_URL_PATH
 from flowflex_testing.rules import NOT_MODELLED, RULES, Rule
 
 Schema = dict[str, Any]

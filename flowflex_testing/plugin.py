@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pytest_httpserver import HTTPServer
 
     from flowflex_testing.fake import FakeFlowFlex
-    from flowflex_testing.shared import SharedServer
+    from flowflex_testing.server.shared import SharedServer
 
 # The fakes of a running test by the fixture that made each, for as long as nothing has gone wrong in it.
 _LENT = pytest.StashKey[list[tuple[str, "FakeFlowFlex"]]]()
@@ -41,7 +41,7 @@ def flowflex_server() -> "Generator[SharedServer]":
 
     It is for what is set up once for all tests. What has arrived, a test asks `flowflex_fake_session`.
     """
-    from flowflex_testing.shared import SharedServer
+    from flowflex_testing.server.shared import SharedServer
 
     with SharedServer() as server:
         yield server
@@ -60,7 +60,7 @@ def mount_flowflex(request: pytest.FixtureRequest) -> "Generator[Callable[..., F
     """Give `mount_flowflex(httpserver, path="/flowflex")`: a fake on a pytest-httpserver, beside your expectations."""
     from contextlib import ExitStack, contextmanager
 
-    from flowflex_testing.mount import mount
+    from flowflex_testing.server.mount import mount
 
     lend = contextmanager(_lend)
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pkgutil import get_data
 from typing import Any, Literal
 
-from flowflex_testing.messages import Headers
+from flowflex_testing.engine.messages import Headers
 
 Provenance = Literal["documented", "vendor-source", "assumed"]
 

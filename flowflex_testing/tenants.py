@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from flowflex_testing.expiries import Expiry
-from flowflex_testing.journal import RecordedRequest
-from flowflex_testing.store import Asset, Event
+from flowflex_testing.engine.expiries import Expiry
+from flowflex_testing.engine.journal import RecordedRequest
+from flowflex_testing.engine.store import Asset, Event
 from flowflex_testing.witness import Witness
 
 if TYPE_CHECKING:

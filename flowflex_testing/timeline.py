@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from flowflex_core.secrets import Mask, secrets_of_url
-from flowflex_testing.journal import RecordedRequest
-from flowflex_testing.messages import Reply
+from flowflex_testing.engine.journal import RecordedRequest
+from flowflex_testing.engine.messages import Reply
 from flowflex_testing.rules import RULES
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import Any
 
 from flowflex_testing import assertions
 from flowflex_testing.assertions import File
-from flowflex_testing.faults import Operation
-from flowflex_testing.journal import RecordedRequest
-from flowflex_testing.messages import OriginName
-from flowflex_testing.store import Asset, Event
+from flowflex_testing.engine.journal import RecordedRequest
+from flowflex_testing.engine.messages import OriginName
+from flowflex_testing.engine.store import Asset, Event
+from flowflex_testing.faults.kinds import Operation
 
 
 class Witness(ABC):

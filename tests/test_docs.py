@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flowflex_testing.clock import Clock
-from flowflex_testing.fault_forms import KINDS
-from flowflex_testing.presets import PRESETS
+from flowflex_testing.faults.forms import KINDS
+from flowflex_testing.faults.presets import PRESETS
 from flowflex_transports.cli.samples import sample_pdf
 
 DOCS = Path(__file__).parent.parent / "docs"

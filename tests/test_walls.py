@@ -47,17 +47,17 @@ WALLS = [
         "the fake is sans-IO itself: its engine and its in-memory face run with nothing installed",
     ),
     Wall(
-        "flowflex_testing.live",
+        "flowflex_testing.server.live",
         ("flowflex_core", "flowflex_testing", "werkzeug"),
         "werkzeug stays in the two modules that serve",
     ),
     Wall(
-        "flowflex_testing.connection",
+        "flowflex_testing.server.connection",
         ("flowflex_core", "flowflex_testing", "werkzeug"),
         "werkzeug stays in the two modules that serve",
     ),
     Wall(
-        "flowflex_testing.mount",
+        "flowflex_testing.server.mount",
         ("flowflex_core", "flowflex_testing", "werkzeug", "pytest_httpserver"),
         "only who mounts a fake on a pytest-httpserver needs one",
     ),
@@ -66,7 +66,7 @@ WALLS = [
         ("flowflex_core", "flowflex_testing", "trio"),
         "only who simulates a loop on trio needs it",
     ),
-    Wall("flowflex_testing.tls", ("trustme",), "trustme is for who asks for tls=True"),
+    Wall("flowflex_testing.server.tls", ("trustme",), "trustme is for who asks for tls=True"),
     Wall(
         "flowflex_testing.plugin",
         ("flowflex_core", "flowflex_transports", "flowflex_testing", "pytest", "pytest_httpserver"),
@@ -117,7 +117,7 @@ SILENCES = [
     ),
     Silence(
         "import flowflex_testing.plugin",
-        ("werkzeug", "pytest_httpserver", "flowflex_testing.live", "flowflex_testing.fake", "trio", "urllib3"),
+        ("werkzeug", "pytest_httpserver", "flowflex_testing.server.live", "flowflex_testing.fake", "trio", "urllib3"),
         "it loads in every pytest run of whoever installed us, used or not",
     ),
     Silence(

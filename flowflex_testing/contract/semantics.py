@@ -23,7 +23,7 @@ from flowflex_testing.contract.check import Check
 from flowflex_testing.contract.subject import SemanticsSubject
 from flowflex_testing.contract.violation import ContractViolation, describe, require
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.faults import OPERATIONS, HtmlPage, LoseReply, Status
+from flowflex_testing.faults.kinds import OPERATIONS, HtmlPage, LoseReply, Status
 
 _KEY = "contract-key"
 

@@ -17,9 +17,9 @@ from flowflex_core.errors import (
     FlowFlexTimeoutError,
 )
 from flowflex_core.messages import Response
+from flowflex_testing.engine.store import Event
 from flowflex_testing.simulation.network import API, STORAGE, Flight
 from flowflex_testing.simulation.world import API_SECRET, CONTENTS, Mode, Send, World
-from flowflex_testing.store import Event
 
 Rule = Callable[[World, Send, list[Flight]], str | None]
 

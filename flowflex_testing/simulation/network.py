@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 
 from flowflex_core.messages import Failure, FailureKind, Outcome, Request, Response
 from flowflex_testing.clock import Clock
-from flowflex_testing.engine import Engine
-from flowflex_testing.exchange import Exchange
-from flowflex_testing.messages import Head, Reply
+from flowflex_testing.engine.exchange import Exchange
+from flowflex_testing.engine.messages import Head, Reply
+from flowflex_testing.engine.routing import Engine
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.timeline import Timeline
 

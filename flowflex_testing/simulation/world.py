@@ -10,13 +10,13 @@ from flowflex_core.messages import Request, SendEventResult
 from flowflex_core.payload import files_in
 from flowflex_core.settings import Settings
 from flowflex_testing.clock import Clock
-from flowflex_testing.engine import Engine
-from flowflex_testing.fault_plan import FaultPlan
+from flowflex_testing.engine.routing import Engine
+from flowflex_testing.engine.store import Store, Tenant
+from flowflex_testing.faults.plan import FaultPlan
 from flowflex_testing.simulation.mishaps import FATAL, SURVIVABLE, Mishap
 from flowflex_testing.simulation.network import API, STORAGE, Flight, Leg, Network, leg_of
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
-from flowflex_testing.store import Store, Tenant
 from flowflex_testing.switches import Switches
 
 Mode = Literal["safety", "liveness", "chaos"]

@@ -16,7 +16,7 @@ from flowflex_transports.cli.extras import need
 
 if TYPE_CHECKING:
     from flowflex_testing import FakeFlowFlex
-    from flowflex_testing.data import Data
+    from flowflex_testing.engine.data import Data
 
 # How long requests under way may take to end, once the fake is told to.
 DRAIN_SECONDS = 5.0
@@ -108,7 +108,7 @@ def _fake(options: argparse.Namespace, ports: dict[str, int], data: "Data | None
 
 
 def _opened(options: argparse.Namespace, stack: ExitStack) -> "Data":
-    from flowflex_testing.data import Data, DataError
+    from flowflex_testing.engine.data import Data, DataError
 
     try:
         return stack.enter_context(Data(options.data))

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from flowflex_testing.engine.messages import Abort, BodyCut, Head, OriginName, Reply
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import Abort, BodyCut, Head, OriginName, Reply
 
 Pairs = list[tuple[str, str]]
 

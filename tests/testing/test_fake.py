@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from flowflex_testing import faults
+from flowflex_testing.engine.messages import BodyCut, Head
 from flowflex_testing.fake import FakeFlowFlex
-from flowflex_testing.messages import BodyCut, Head
 from tests.testing.caller import Body, Caller
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowflex_testing.presets import PRESETS
+from flowflex_testing.faults.presets import PRESETS
 from flowflex_testing.switches import Switches
 from flowflex_testing.witness import Witness
 from flowflex_transports.cli.samples import sample_pdf

@@ -8,7 +8,8 @@ import pytest
 import trustme  # noqa: F401
 
 # What is imported here is there for every run of pytest below, each of which forgets what it imported itself.
-from flowflex_testing import faults, live, marker, mount, shared, timeline  # noqa: F401
+from flowflex_testing import faults, marker, timeline  # noqa: F401
+from flowflex_testing.server import live, mount, shared  # noqa: F401
 from flowflex_transports import AsyncFlowFlex, FlowFlex  # noqa: F401
 
 pytest_plugins = ["pytester"]
@@ -185,7 +186,7 @@ def test_an_error_in_the_fake_itself_is_an_error_at_teardown(run, fixture):
     """A bug of ours is not taken for an answer of FlowFlex."""
     name, source = fixture
     result = run(f"""{source}
-from flowflex_testing.engine import Engine
+from flowflex_testing.engine.routing import Engine
 
 def test_it({name}, monkeypatch):
     monkeypatch.setattr(Engine, "handle", lambda *_: 1 / 0)
@@ -420,6 +421,6 @@ def test_the_package_names_what_it_has():
 
     for name in flowflex_testing.__all__:
         assert getattr(flowflex_testing, name) is not None
-    assert flowflex_testing.faults is faults
+    assert flowflex_testing.faults.kinds is faults
     with pytest.raises(AttributeError, match="has no attribute 'Fake'"):
         _ = flowflex_testing.Fake

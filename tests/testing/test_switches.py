@@ -4,7 +4,7 @@ import pytest
 
 from flowflex_core import FlowFlexError, SendEvent, Settings
 from flowflex_testing import Clock, FakeFlowFlex, MemoryTransport, RateLimit
-from flowflex_testing.messages import Head
+from flowflex_testing.engine.messages import Head
 from flowflex_testing.rules import RULES
 from flowflex_testing.switches import ALLOWED, Switches
 from flowflex_transports import FlowFlex

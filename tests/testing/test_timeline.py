@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowflex_testing import faults
+from flowflex_testing.engine.journal import RecordedRequest
+from flowflex_testing.engine.messages import Abort, Reply
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.faults import OPERATIONS
-from flowflex_testing.journal import RecordedRequest
-from flowflex_testing.messages import Abort, Reply
 from flowflex_testing.timeline import line, mask_for, notes, timeline
 from tests.testing.caller import Caller
 from tests.testing.golden.comparing import assert_golden

@@ -14,7 +14,7 @@ import pytest
 from flowflex_testing.switches import ALLOWED
 from flowflex_transports import FlowFlex, FlowFlexError, file
 from flowflex_transports.cli.arguments import parse
-from tests.testing.test_connection import Wire
+from tests.testing.server.test_connection import Wire
 
 
 def _serving(flowflex, *arguments):

@@ -1,0 +1,181 @@
+"""Requests and sends as JSON for the inspector."""
+
+import json
+
+import pytest
+
+from flowflex_testing import faults
+from flowflex_testing.clock import Clock
+from flowflex_testing.engine.messages import Head
+from flowflex_testing.fake import FakeFlowFlex
+from flowflex_testing.inspector.presentation import Presentation
+from flowflex_testing.inspector.sends import group
+from tests.testing.caller import Caller
+
+
+@pytest.fixture
+def fake():
+    fake = FakeFlowFlex(clock=Clock(1000.0), keep_files_bytes=1_000_000)
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def caller(fake):
+    return Caller(fake)
+
+
+def requests_of(fake):
+    presentation = Presentation(fake.store, fake.base_url)
+    return [presentation.request(request, None) for request in fake.requests]
+
+
+def sends_of(fake):
+    presentation = Presentation(fake.store, fake.base_url)
+    return [presentation.send(send) for send in group(fake.requests)]
+
+
+def test_a_request_is_shown_whole_without_its_secrets(fake, caller):
+    """What was asked, what was answered, and by which rule."""
+    caller.upload_url()
+    (shown,) = requests_of(fake)
+    assert shown["curl"].startswith("curl -X POST https://api.flowflex.test/v1/assets/upload-url -u ")
+    assert ["authorization", "[masked]"] in shown["headers"]
+    reply = shown.pop("reply")
+    assert (reply["status"], reply["headers"][0]) == (200, ["content-type", "application/json"])
+    issued = json.loads(reply["body"])
+    assert issued["assetId"] == shown["assetId"]
+    assert issued["uploadUrl"].endswith("/a.pdf?[masked]")
+    assert issued["token"] == "[masked]"
+    assert shown.pop("rule")["id"] == "upload-url.issued"
+    wanted = {
+        "number": 1,
+        "at": 1000.0,
+        "tenant": "default",
+        "origin": "api",
+        "operation": "upload-url",
+        "method": "POST",
+        "target": "/v1/assets/upload-url",
+        "body": '{"filename": "a.pdf", "mime": "application/pdf", "size": 4}',
+        "received": 59,
+        "status": 200,
+        "code": "",
+        "fault": None,
+        "eventId": None,
+        "mark": None,
+    }
+    assert {name: shown[name] for name in wanted} == wanted
+
+
+def test_the_words_that_were_signed_are_not_shown(fake, caller):
+    """S3 repeats them to whom it refuses."""
+    caller.put(caller.url()[:-1])
+    shown = requests_of(fake)[1]
+    assert shown["reply"]["body"].partition("<StringToSign>")[2].startswith("[masked]</StringToSign>")
+    assert shown["target"].endswith("/a.pdf?[masked]")
+    assert (shown["rule"]["id"], shown["code"], shown["body"]) == ("put.signature", "SignatureDoesNotMatch", None)
+
+
+def test_a_refused_body_is_masked_too(fake, caller):
+    """It is no JSON, and holds an upload URL all the same."""
+    url = caller.upload_url().json()["uploadUrl"]
+    token = url.rpartition("=")[2]
+    caller.event(body=b'{"file": "%s", "x": "%s"' % (url.encode(), token.encode()))
+    assert token not in json.dumps(requests_of(fake))
+    assert requests_of(fake)[1]["code"] == "INVALID_JSON"
+
+
+def test_the_end_of_a_connection_is_shown(fake, caller):
+    """A reset is told from an end, and both from a request that is under way."""
+    fake.faults.arm("event", faults.Reset())
+    fake.faults.arm("event", faults.LoseReply(), occurrence=2)
+    for key in ("a", "b"):
+        caller.event(key=key)
+    shown = requests_of(fake)
+    assert [request["reply"] for request in shown] == [{"abort": "reset"}, {"abort": "end"}]
+    assert shown[0]["fault"] == "Reset()"
+    assert shown[0]["status"] is None
+    assert shown[0]["rule"] is None
+
+
+def test_a_request_under_way_is_shown(fake, caller):
+    """Without an answer, as far as it has come."""
+    head = Head("storage", "PUT", caller.url(), (("content-length", "4"), ("content-type", "application/pdf")))
+    exchange = fake.open(head)
+    exchange.feed(b"da")
+    shown = requests_of(fake)[1]
+    assert (shown["received"], shown["status"], shown["reply"]) == (2, None, None)
+    assert sends_of(fake)[0]["state"] == "uploading"
+    exchange.cut_short()
+
+
+def test_a_send_is_shown_with_its_files(fake, caller):
+    """Each with its place in the payload, its end, and whether its bytes can be had."""
+    assets = [caller.asset(filename="ä.pdf"), caller.asset()]
+    fake.clock.advance(hours=1)
+    caller.event({"file": assets[0], "gallery": [assets[1], "asset_0123456789"]}, key="k")
+    fake.faults.arm("event", faults.LoseReply())
+    caller.event({"file": assets[0]}, key="l")
+    first, second = sends_of(fake)
+    assert first["state"] == "refused"
+    assert first["payload"]["gallery"] == [assets[1], "asset_0123456789"]
+    assert first["files"] == [
+        {
+            "path": path,
+            "assetId": asset_id,
+            "filename": filename,
+            "mime": "application/pdf",
+            "size": 4,
+            "stored": True,
+            "expiresAt": 1000.0 + 172_800,
+            "kept": True,
+        }
+        for path, asset_id, filename in (("file", assets[0], "ä.pdf"), ("gallery[0]", assets[1], "a.pdf"))
+    ]
+    assert (first["at"], first["until"], first["requests"]) == (1000.0, 4600.0, [1, 2, 3, 4, 5])
+    assert (second["event"], second["key"], second["state"]) == ("invoice.created", "l", "delivered")
+    assert [file["path"] for file in second["files"]] == ["file"]
+
+
+def test_uploads_without_an_event_are_shown_with_their_files(fake, caller):
+    """Stored or not yet."""
+    caller.upload_url()
+    caller.asset()
+    (send,) = sends_of(fake)
+    assert (send["event"], send["payload"], send["state"]) == (None, None, "uploading")
+    assert [(file["path"], file["stored"], file["kept"]) for file in send["files"]] == [
+        (None, False, False),
+        (None, True, True),
+    ]
+    assert send["files"][0]["expiresAt"] == 1000.0 + 7_200
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"a": NaN}', b'{"a": 1e999}', b"[" * 100_000, b'{"a": "\xff"', b'{"a":' * 3000]
+)
+def test_a_payload_that_other_languages_cannot_read_is_none(fake, caller, body):
+    """It would break the whole reply; the request shows the text of it."""
+    caller.event(body=body)
+    (send,) = sends_of(fake)
+    assert send["payload"] is None
+    assert json.dumps(requests_of(fake), allow_nan=False)
+
+
+def test_secrets_in_a_payload_are_masked_and_the_rest_is_as_it_was(fake, caller):
+    """The JSON remains JSON."""
+    url = "https://h/a?b=c"
+    caller.event({"url": url, "quote": f'{url}"x', "list": [url + "\n"], "token": "abc", "n": 1.5})
+    (send,) = sends_of(fake)
+    assert send["payload"] == {
+        "url": "https://h/a?[masked]",
+        "quote": 'https://h/a?[masked]"x',
+        "list": ["https://h/a?[masked]"],
+        "token": "[masked]",
+        "n": 1.5,
+    }
+
+
+def test_only_tenants_that_there_are_are_named(fake, caller):
+    """The path of a refused PUT may say anything."""
+    caller.put("/assets/nobody/asset_1/a.pdf")
+    assert [send["tenant"] for send in sends_of(fake)] == [None]
