@@ -341,7 +341,7 @@ class Aim:
     def __post_init__(self) -> None:
         _check("operation", self.operation, self.operation in OPERATIONS, f"one of {', '.join(OPERATIONS)}")
         if not isinstance(self.fault, Fault):
-            raise TypeError(f"a fault is one of flowflex_testing.faults.kinds, such as Status(503), not {self.fault!r}")
+            raise TypeError(f"a fault is one of flowflex_testing.faults, such as Status(503), not {self.fault!r}")
         _check("occurrence", self.occurrence, _is_count(self.occurrence), "a whole number from 1")
         _check("times", self.times, self.times is None or _is_count(self.times), "a whole number from 1, or None")
         chance = self.chance

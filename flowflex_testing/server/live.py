@@ -119,11 +119,6 @@ class Origin(ThreadedWSGIServer):
         if self.stopping.is_set():  # and the other object may be the one that was shut down
             raise ConnectionAbortedError
 
-    def drain(self) -> None:
-        """End every connection, with the exchange that is under way on it."""
-        self.draining.set()
-        self._end_idle()
-
     def ends(self) -> bool:
         """Tell whether a connection is to end with the exchange that is under way on it."""
         return self.draining.is_set() or self.refuses()
@@ -142,7 +137,7 @@ class Origin(ThreadedWSGIServer):
             # Bound and deaf, it is no other server's; nor is it given to a client as its own port, which the system
             # would then connect to itself.
             self.socket = _bound(self.host, self.port)
-        self._end_idle()
+        self.end_idle()
 
     def open_port(self) -> None:
         """Have the port listen again."""
@@ -151,7 +146,8 @@ class Origin(ThreadedWSGIServer):
                 self.socket.listen(_BACKLOG)
                 self._refusing.clear()
 
-    def _end_idle(self) -> None:
+    def end_idle(self) -> None:
+        """End every connection on which no exchange is under way."""
         with self._lock:
             idle = [sock for thread, sock in self._workers.items() if thread not in self.busy]
         for sock in idle:
@@ -282,11 +278,13 @@ class LiveServer:
 
     def drain(self, seconds: float) -> None:
         """Accept no more, and let exchanges under way end, for so long at the most; `stop` comes after it."""
+        for origin in self._origins:
+            origin.draining.set()  # first: who finds the port closed can rely on it
         self._end_accepting()
         for origin in self._origins:
             origin.server_close()
         for origin in self._origins:
-            origin.drain()
+            origin.end_idle()
         until = time.monotonic() + seconds
         for origin in self._origins:
             origin.wait_for_workers(until)

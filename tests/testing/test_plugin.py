@@ -421,6 +421,6 @@ def test_the_package_names_what_it_has():
 
     for name in flowflex_testing.__all__:
         assert getattr(flowflex_testing, name) is not None
-    assert flowflex_testing.faults.kinds is faults
+    assert flowflex_testing.faults is faults
     with pytest.raises(AttributeError, match="has no attribute 'Fake'"):
         _ = flowflex_testing.Fake

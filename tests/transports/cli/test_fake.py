@@ -54,6 +54,12 @@ def _lines_up_to(process, start):
     raise AssertionError(f"it ended without {start!r}")
 
 
+def _wait_for_a_closed_port(settings):
+    with pytest.raises(ConnectionRefusedError):
+        while True:
+            Wire(settings["FLOWFLEX_BASE_URL"]).socket.close()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_end(flowflex, number):
     """It prints four export lines, serves whoever follows them, and ends cleanly on Ctrl-C and SIGTERM."""
@@ -132,6 +138,7 @@ def test_requests_under_way_end_before_it_does(flowflex):
     wire = _begun_event(settings)
     process.terminate()
     _lines_up_to(process, "ending:")
+    _wait_for_a_closed_port(settings)
     wire.send(b"{}")
     status, head, _ = wire.reply()
     assert status == 202
