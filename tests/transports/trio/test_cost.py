@@ -51,7 +51,7 @@ def large(tmp_path):
 def test_a_large_upload_does_not_stall_the_loop(discarding, large):
     """While 25 MB are sent, another task of the run is never late by more than a few milliseconds."""
     stalls: list[float] = []
-    # What another process does to this one is not the client's doing: one quiet upload of five proves it.
+    # What another process does to this one is not the client's doing: one quiet upload proves it.
     while not stalls or (min(stalls) > 0.005 and len(stalls) < 20):
         stalls.append(measured(*discarding, large)["stall"])
     assert min(stalls) < 0.005
