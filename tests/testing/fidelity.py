@@ -36,7 +36,7 @@ DRIVEN = [
         "flowflex.FlowFlex(**fake.client_options",
     ),
     Driven("a small transport over http.client", "tests/testing/contract/test_semantics.py", "HttpClientTransport()"),
-    Driven("curl", "tests/testing/inspector/test_curl.py", '"curl"'),
+    Driven("curl", "tests/testing/server/test_curl.py", '"curl"'),
     Driven("schemathesis, by the OpenAPI document", "tests/testing/test_openapi.py", '"schemathesis"'),
 ]
 
