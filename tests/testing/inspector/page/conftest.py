@@ -14,9 +14,9 @@ QUIET = ["--disable-background-networking", "--disable-component-update", "--dis
 PATIENCE_MS = 10_000
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser():
-    """Start Debian's Chromium once."""
+    """Start Debian's Chromium, for no longer than a module: while it runs, no other test can have an asyncio loop."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
@@ -43,7 +43,7 @@ def client(fake):
         yield made
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def window(browser):
     """Give a browser window of its own for each width and colour scheme: to make one takes longer than a test."""
     made = {}
