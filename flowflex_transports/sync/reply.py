@@ -39,8 +39,7 @@ class Head:
 
     def listed(self, name: str) -> list[str]:
         """List what stands between commas, in all headers of this name (in lower case)."""
-        values = [value for key, value in self.headers if key.lower() == name]
-        return [part.strip(" \t") for value in values for part in value.split(",")]
+        return _listed(self.headers, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ def _read_one_head(line: Line) -> Head:
     parts = _STATUS_LINE.fullmatch(next(lines, b""))
     if parts is None:
         raise _not_http()
-    return Head(int(parts[1]), int(parts[2]), tuple(_fields(lines)))
+    return Head(int(parts[1]), int(parts[2]), _headers(lines))
 
 
 def _lines_to_blank(line: Line) -> Iterator[bytes]:
@@ -97,6 +96,22 @@ def _lines_to_blank(line: Line) -> Iterator[bytes]:
         if not text.endswith(b"\n"):
             raise _not_http()
         yield text[:-1].removesuffix(b"\r")
+
+
+def _headers(lines: Iterator[bytes]) -> tuple[tuple[str, str], ...]:
+    """Read the headers of a head, or trailers; what frames a body must be fit to, also where it frames none."""
+    headers = tuple(_fields(lines))
+    codings, lengths = _listed(headers, "transfer-encoding"), set(_listed(headers, "content-length"))
+    if codings and [name.lower() for name in codings] != ["chunked"]:
+        raise _not_http()
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise _not_http()
+    return headers
+
+
+def _listed(headers: tuple[tuple[str, str], ...], name: str) -> list[str]:
+    values = [value for key, value in headers if key.lower() == name]
+    return [part.strip(" \t") for value in values for part in value.split(",")]
 
 
 def _fields(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
@@ -116,17 +131,15 @@ def _fields(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
 
 def _read_body(line: Line, head: Head) -> tuple[bytes, bool]:
     """Read the body, `MAX_REPLY_BYTES` + 1 bytes at most, and tell whether its end was reached on an open line."""
-    coding, lengths = head.listed("transfer-encoding"), set(head.listed("content-length"))
-    if coding and (lengths or [name.lower() for name in coding] != ["chunked"]):
-        raise _not_http()
-    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+    is_chunked, lengths = bool(head.listed("transfer-encoding")), head.listed("content-length")
+    if is_chunked and lengths:
         raise _not_http()
     if head.status in (204, 304):
         return b"", True
-    if coding:
+    if is_chunked:
         return _read_chunks(line)
     if lengths:
-        length = int(lengths.pop())
+        length = int(lengths[0])
         return line.read(min(length, MAX_REPLY_BYTES + 1)), length <= MAX_REPLY_BYTES
     return line.read_to_end(MAX_REPLY_BYTES + 1), False
 
@@ -139,8 +152,7 @@ def _read_chunks(line: Line) -> tuple[bytes, bool]:
             raise _not_http()
         size = int(parts[1], 16)
         if not size:
-            for _ in _fields(_lines_to_blank(line)):
-                pass  # trailers are of no use to anybody
+            _headers(_lines_to_blank(line))  # trailers are of no use to anybody
             return bytes(body), True
         room = MAX_REPLY_BYTES + 1 - len(body)
         body += line.read(min(size, room))

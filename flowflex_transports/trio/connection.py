@@ -216,9 +216,10 @@ class Connection:
             if self._informational > _MOST_INFORMATIONAL:
                 raise h11.RemoteProtocolError("too many informational replies")
             event = await self._next_event()
+            assert isinstance(event, h11.Response | h11.InformationalResponse)
+            if not event.http_version.startswith(b"1."):
+                raise h11.RemoteProtocolError("a reply of another version")  # h11 takes any
             if isinstance(event, h11.Response):
-                if not event.http_version.startswith(b"1."):
-                    raise h11.RemoteProtocolError("a reply of another version")  # h11 takes any
                 self._head = event
             else:
                 self._informational += 1

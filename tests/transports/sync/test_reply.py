@@ -97,6 +97,10 @@ NOT_HTTP = [
     CHUNKED + b"2\r\nok\r\n0\r\nno colon\r\n\r\n",
     CHUNKED + b"2;" + b"x" * 400_000 + b"\r\nok\r\n0\r\n\r\n",
     CHUNKED + b"0\r\n" + b"T: t\r\n" * 80_000 + b"\r\n",
+    CHUNKED + b"2\r\nok\r\n0\r\nContent-Length: x\r\n\r\n",
+    CHUNKED + b"2\r\nok\r\n0\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\nContent-Length: x\r\n\r\n" + OK,
+    b"HTTP/1.1 102 Processing\r\nTransfer-Encoding: gzip, chunked\r\n\r\n" + OK,
     b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 80_000 + b"Content-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nA: " + b"x" * 400_000 + b"\r\nContent-Length: 2\r\n\r\nok",
 ]
@@ -108,6 +112,7 @@ REFUSED_HERE_ALONE = [
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\nok\r\n0\r\n\r\n",
     CHUNKED + b"2;bare\rreturn\r\nok\r\n0\r\n\r\n",
     b"HTTP/1.1 102 Processing\r\n\r\n" * 33 + OK,
+    b"HTTP/2.1 102 Processing\r\n\r\n" + OK,
 ]
 
 

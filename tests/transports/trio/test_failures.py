@@ -91,12 +91,13 @@ async def test_an_upload_that_the_peer_drops_is_a_connection_failure(scheme):
         b"HTTP/1.1 abc\r\n\r\n",
         b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/2.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400_000,
     ],
-    ids=["smtp", "status", "older", "newer", "switch", "length", "chunk", "endless head"],
+    ids=["smtp", "status", "older", "newer", "newer before", "switch", "length", "chunk", "endless head"],
 )
 @in_trio
 async def test_a_reply_that_is_not_http_is_a_protocol_failure(said):
