@@ -140,10 +140,12 @@ class Line:
                     raise ReplyBegunError
                 try:
                     left = left[sock.send(left) :]
+                    continue
                 except ssl.SSLWantReadError:
-                    self._wait(read=True)
+                    write = False
                 except (BlockingIOError, ssl.SSLWantWriteError):
-                    self._wait(read=True, write=True)
+                    write = True
+                self._wait(read=True, write=write)
         except OSError as error:
             # What the peer said before it closed may still be there to be read.
             raise ReplyBegunError(Trouble.of(error)) from None
@@ -258,9 +260,11 @@ class Line:
             try:
                 return operation()
             except (BlockingIOError, ssl.SSLWantReadError):
-                self._wait(read=True)
+                write = False
             except ssl.SSLWantWriteError:
-                self._wait(write=True)
+                write = True
+            # Not in a handler: a Ctrl-C that strikes the wait comes without the story of a socket that has no bytes.
+            self._wait(read=not write, write=write)
 
     def _wait(self, *, read: bool = False, write: bool = False, share: int = 1) -> None:
         left = self._seconds_left()

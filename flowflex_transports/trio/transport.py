@@ -111,7 +111,8 @@ class TrioTransport:
             self._pid = os.getpid()
             self._abandon(list(self._runs))
         if token not in self._runs:
-            self._abandon([other for other in self._runs if _has_ended(other)])
+            # A copy, made in one step: another thread's run may come or go meanwhile.
+            self._abandon([other for other in list(self._runs) if _has_ended(other)])
             self._runs[token] = _Connections()
         return self._runs[token]
 
