@@ -36,15 +36,9 @@ class SeaweedFS:
         services = dict(zip(_SERVICES, zip(ports[::2], ports[1::2], strict=True), strict=True))
         listening = [f"-{name}.port={port}" for name, (port, _) in services.items()]
         listening += [f"-{name}.port.grpc={port}" for name, (_, port) in services.items()]
-        command: list[str | Path] = [program, "server", f"-dir={home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-        command += [
-            *listening,
-            "-filer",
-            "-s3",
-            "-s3.port.iceberg=0",
-            f"-s3.config={home}/s3.json",
-            "-master.volumeSizeLimitMB=64",
-        ]
+        command: list[str | Path] = [program, "-logtostderr=true", "server", "-filer", "-s3", "-s3.port.iceberg=0"]
+        command += [f"-dir={home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", *listening]
+        command += [f"-s3.config={home}/s3.json", "-master.volumeSizeLimitMB=64"]
         # boto3 lies beside the program, behind all that is installed.
         sys.path.append(str(directory / "pypi"))
         try:
@@ -54,6 +48,10 @@ class SeaweedFS:
                 yield storage
         finally:
             sys.path.remove(str(directory / "pypi"))
+            # Some of its sockets can be nowhere else, and it leaves them there.
+            for port in ports:
+                for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                    left.unlink()
 
     def url(self, origin: str, asset: str, mime: str, *, age: float = 0) -> str:
         """Return the URL to put an asset to, presigned by boto3 as if that had been `age` seconds ago."""
