@@ -89,6 +89,15 @@ def run_schedules(seed: str, numbers: range, loop: Loop = drive) -> Tally:
     return tally
 
 
+def first_finding(seed: str, schedules: int, loop: Loop = drive) -> Finding | None:
+    """Run the schedules of the campaign `seed` up to the first after which a rule does not hold, and return that."""
+    for number in range(schedules):
+        tally = run_schedules(seed, range(number, number + 1), loop)
+        if tally.findings:
+            return next(iter(tally.findings.values()))
+    return None
+
+
 def run_campaign(seed: str, schedules: int, jobs: int | None = None) -> Iterator[Tally]:
     """Run so many schedules over the core's own loop, on so many cores, and yield the tally so far, again and again."""
     chunks = [range(first, min(first + _CHUNK, schedules)) for first in range(0, schedules, _CHUNK)]

@@ -25,7 +25,7 @@ from math import inf, nextafter
 from typing import TYPE_CHECKING, Any
 
 from flowflex_core.errors import FlowFlexError
-from flowflex_core.messages import Outcome, Request, SendEventResult
+from flowflex_core.messages import Failure, Outcome, Request, SendEventResult
 from flowflex_core.operations import SendEvent
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
@@ -46,10 +46,12 @@ class _Host:
         self.is_over = False
         self._world = world
         self._send = send
+        self._looked_at = world.timeline.now
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
-        return self._world.timeline.now
+        self._looked_at = self._world.timeline.now
+        return self._looked_at
 
     def save(self, snapshot: str) -> None:
         """Keep a snapshot where the death of the process does not reach it."""
@@ -81,10 +83,16 @@ class BlockingHost(_Host):
     def perform(self, request: Request) -> Outcome:
         """Perform a request, and return what came of it."""
         flight = Flight(self._world.network, self, request)
+        flight.decided_at = self._looked_at
         self._world.fly(flight, self._send)
+        timeline, until = self._world.timeline, flight.at + request.total
         while flight.outcome is None:
-            if not self._world.timeline.run_next():
-                raise RuntimeError(f"nothing comes of {request!r}")
+            next_at = timeline.next_at
+            if next_at is None or (next_at > until and not self._world.jumped):
+                timeline.now = max(timeline.now, until)
+                flight.ends(Failure(request.id, "timeout", "simulated: it took too long", sent=True))
+            else:
+                timeline.run_next()
         return flight.outcome
 
     def sleep(self, seconds: float) -> None:
@@ -127,7 +135,8 @@ class AsyncHost(_Host):
 
     def hear(self, flight: Flight, outcome: Outcome) -> None:  # noqa: ARG002 - a performer hears both
         """Wake the task that waits for this flight."""
-        self._heard.pop(id(flight)).set()
+        if (event := self._heard.pop(id(flight), None)) is not None:
+            event.set()
 
 
 def blocking(run: BlockingRun) -> Callable[[World], None]:

@@ -5,6 +5,7 @@ mode promises beyond that.
 """
 
 import json
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +18,10 @@ from flowflex_core.errors import (
     FlowFlexTimeoutError,
 )
 from flowflex_core.messages import Response
+from flowflex_testing.engine.expiries import FILE_LIFETIME, URL_LIFETIME
 from flowflex_testing.engine.store import Event
 from flowflex_testing.simulation.network import API, STORAGE, Flight
-from flowflex_testing.simulation.world import API_SECRET, CONTENTS, Mode, Send, World
+from flowflex_testing.simulation.world import API_SECRET, CONTENTS, Mode, Send, World, source_of
 
 Rule = Callable[[World, Send, list[Flight]], str | None]
 
@@ -29,6 +31,8 @@ _MARGIN = 0.5
 _LONGEST_WAIT = 60.0
 # How often a file may be had anew because it, or its upload URL, grew old while time jumped.
 _ASSETS = 3
+# Half of the first delay is jitter.
+_SHORTEST_WAIT = 0.25
 # A stored file is deleted after 48 hours, and is stored anew a good while before that where the event has not left.
 _OLD = 40 * 3_600.0
 
@@ -71,7 +75,8 @@ def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | 
             return f"{flight.request.id} carries {'credentials' if flight.leg == 'put' else 'no credentials'}"
     told = [*send.snapshots]
     if send.error is not None:
-        told += [f"{send.error!r} {vars(send.error)}"]
+        told.append("".join(traceback.format_exception(send.error)) + repr(vars(send.error)))
+        told += [repr(flight.request) for flight in flights]
     if not told:
         return None
     tenant = next(iter(world.store.tenants.values()))
@@ -83,15 +88,16 @@ def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | 
 
 
 def no_put_without_a_cause(_world: World, send: Send, flights: list[Flight]) -> str | None:
-    """A file is sent again only after its earlier attempt failed, its process died, or its asset grew old."""
-    stored: dict[tuple[int, object], float] = {}
+    """A file is sent again only after its earlier attempt failed, or was not heard of, or its asset grew old."""
+    stored: dict[str, float] = {}
     for flight in flights:
         if flight.leg == "put":
-            life_and_file = (id(flight.performer), flight.request.body)
-            if flight.at < stored.get(life_and_file, -_OLD) + _OLD:
+            file = source_of(flight.request)
+            if flight.at < stored.get(file, -_OLD) + _OLD:
                 return f"{flight.request.id} sent a file that was stored already"
-            if isinstance(flight.outcome, Response) and 200 <= flight.outcome.status < 300 and not flight.mishap:
-                stored[life_and_file] = flight.at
+            # What a life has heard it has saved, where it can die.
+            if flight.was_heard and _succeeded(flight):
+                stored[file] = flight.at
     return None
 
 
@@ -161,10 +167,68 @@ def attempts_are_bounded(world: World, send: Send, flights: list[Flight]) -> str
     for (_, leg, index), times in tried.items():
         if leg != "event" and times > most:
             return f"{leg} of file {index} was tried {times} times"
-    for times in tried_events.values():
-        if times > once:
-            return f"the event was tried {times} times"
+    earlier = 0
+    for times in tried_events.values():  # in the order of the lives
+        # An attempt that was interrupted counts in the next life, which tries at least once.
+        if times > (max(1, once - 1) if earlier else once):
+            return f"the event was tried {times} times, after {earlier} times in earlier lives"
+        earlier += times
     return None
+
+
+def repeating_waits(_world: World, _send: Send, flights: list[Flight]) -> str | None:
+    """What failed is not repeated at once, nor before the server wants to see it again."""
+    last: dict[tuple[int, str], Flight] = {}
+    for flight in flights:
+        file = (id(flight.performer), flight.request.id.split("/")[1] if flight.leg != "event" else "")
+        before = last.get(file)
+        last[file] = flight
+        if before is None or before.leg != flight.leg or before.landed_at is None:
+            continue
+        if _succeeded(before) or before.mishap in ("two hours pass", "two days pass"):
+            continue  # a new URL after one that grew old unused, and what was due while time jumped
+        if flight.at < before.not_before or (before.mishap and flight.at < before.landed_at + _SHORTEST_WAIT):
+            return f"{flight.request.id} left {flight.at - before.landed_at:.3f} s after {before.request.id} failed"
+    return None
+
+
+def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -> str | None:
+    """No first put goes to a URL that has expired, and no first event names a file that is deleted."""
+    if not world.jumped:
+        return None
+    asked: dict[str, list[Flight]] = {}
+    put_at: dict[str, float] = {}
+    for flight in flights:
+        index = flight.request.id.split("/")[1]
+        if flight.leg == "upload-url":
+            asked.setdefault(index, []).append(flight)
+        elif flight.leg == "put":
+            asset_id = flight.request.url.split("/")[5]
+            urls = asked.get(index, [])
+            is_first = asset_id not in put_at and len(urls) == 1 and send.settings.max_retries
+            if is_first and flight.decided_at > urls[0].at + URL_LIFETIME:
+                return f"{flight.request.id} went to a URL that had expired"
+            put_at.setdefault(asset_id, flight.at)
+        else:
+            gone = [
+                asset_id
+                for asset_id in _asset_ids(json.loads(flight.body))
+                if flight.at > put_at.get(asset_id, flight.at) + FILE_LIFETIME
+            ]
+            return f"{flight.request.id} names {gone}, which are deleted" if gone else None
+    error = send.error
+    if error is not None and error.code == "ASSET_FILE_MISSING" and not isinstance(error, FlowFlexOutcomeUnknownError):
+        return f"no event was sent, and it ended with {error}"
+    return None
+
+
+def nothing_is_left_in_flight(world: World, _send: Send, flights: list[Flight]) -> str | None:
+    """In the end every request has come to something, and no key is held."""
+    for flight in flights:
+        if flight.outcome is None:
+            return f"nothing came of {flight.request.id}"
+    held = [key for tenant in world.store.tenants.values() for key in tenant.keys_in_flight]
+    return f"{held} are still held by the server" if held else None
 
 
 def the_deadline_holds(_world: World, send: Send, _flights: list[Flight]) -> str | None:
@@ -237,8 +301,11 @@ ALWAYS: tuple[Rule, ...] = (
     no_event_before_its_files,
     errors_tell_the_truth,
     attempts_are_bounded,
+    repeating_waits,
+    what_grew_old_is_had_anew,
     the_deadline_holds,
     the_limit_holds,
+    nothing_is_left_in_flight,
 )
 PROMISES: dict[Mode, tuple[Rule, ...]] = {
     "safety": (few_mishaps_are_survived,),
@@ -261,6 +328,17 @@ def violation(world: World) -> tuple[str, str] | None:
             if wrong is not None:
                 return rule.__name__, f"send {send.number}: {wrong}"
     return None
+
+
+def _succeeded(flight: Flight) -> bool:
+    """Whether the server said yes, and was heard."""
+    reply, outcome = flight.reply, flight.outcome
+    return (
+        reply is not None
+        and isinstance(outcome, Response)
+        and 200 <= reply.status == outcome.status < 300
+        and outcome.body == reply.body
+    )
 
 
 def _events(world: World, send: Send) -> list[Event]:

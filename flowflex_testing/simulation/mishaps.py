@@ -5,6 +5,7 @@ cannot pass names the error that it ends with; on the event, where it leaves a d
 instead.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -104,14 +105,33 @@ def _drip(flight: Flight) -> None:
     flight.fails(flight.request.total, "timeout", sent=True)
 
 
+def _overrun(flight: Flight) -> None:
+    if flight.tape.choose(2):
+        flight.arrives()
+    flight.fails(flight.request.total + 3.0, "timeout", sent=True)
+
+
+def _told_twice(flight: Flight) -> None:
+    flight.goes_well()
+    flight.tells_again((2 * LATENCY, 3 * LATENCY, 0.5, 30.0)[flight.tape.choose(4)])
+
+
+def _answered_after_all(flight: Flight) -> None:
+    flight.arrives()
+    flight.fails(2 * LATENCY, "connection", sent=True)
+    flight.tells_again((0.3, 3 * LATENCY, 0.7, 1.5, 3.0)[flight.tape.choose(5)])
+
+
 def _another_time(flight: Flight) -> None:
     status = (503, 408, 425, 429, 500, 502, 504, 599)[flight.tape.choose(8)]
-    wait = (None, "0", "1", "45", "-1", "soon", "date", "past")[flight.tape.choose(8)]
+    form = wait = (None, "0", "1", "45", "-1", "soon", "date", "past")[flight.tape.choose(8)]
     now = flight.timeline.now
     if wait == "date":
         wait = formatdate(now + 3, usegmt=True)
     elif wait == "past":
         wait = formatdate(now - 9_999, usegmt=True)
+    asked = {"0": 0.0, "1": 1.0, "45": 45.0, "date": 3.0 - 1.0}.get(form or "", 0.0)
+    flight.not_before = now + 2 * LATENCY + asked if form != "date" else now + asked
     flight.replies(2 * LATENCY, status, () if wait is None else (("Retry-After", wait),))
 
 
@@ -126,8 +146,12 @@ def _portal(flight: Flight) -> None:
 
 def _malformed(flight: Flight) -> None:
     flight.arrives()
-    body = (b'{"status": "acc', b"[" * 200, b'{"a": NaN}', b"\xff\xfe{}")[flight.tape.choose(4)]
-    flight.replies(2 * LATENCY, 200, _JSON, body)
+    form = flight.tape.choose(6)
+    if form < 2:
+        flight.answers_in_part((2, 4)[form])
+    else:
+        body = (b"[" * 200, b'{"a": NaN}', b"\xff\xfe{}", b'{"a": 1} {}')[form - 2]
+        flight.replies(2 * LATENCY, 200, _JSON, body)
 
 
 def _fields_missing(flight: Flight) -> None:
@@ -143,6 +167,31 @@ def _redirect(flight: Flight) -> None:
 
 def _interim(flight: Flight) -> None:
     flight.replies(2 * LATENCY, (103, 100, 199)[flight.tape.choose(3)])
+
+
+def _at_work(flight: Flight) -> None:
+    body = b'{"error": "In progress.", "code": "IDEMPOTENCY_KEY_IN_USE"}'
+    flight.replies(2 * LATENCY, 409, (*_JSON, ("retry-after", "1")), body)
+
+
+def _key_refused(flight: Flight) -> None:
+    status, code = ((422, "IDEMPOTENCY_KEY_REUSED"), (409, "IDEMPOTENCY_KEY_IN_USE"))[flight.tape.choose(2)]
+    flight.replies(2 * LATENCY, status, _JSON, f'{{"error": "No.", "code": "{code}"}}'.encode())
+
+
+def _firewall(flight: Flight) -> None:
+    flight.replies(2 * LATENCY, (403, 404, 400, 413, 451)[flight.tape.choose(5)], _HTML, _PAGE)
+
+
+def _echo(flight: Flight) -> None:
+    """Answer by an error that repeats every secret of the request."""
+    request = flight.request
+    said = f"No {request.headers.get('Authorization', '')} {request.url}"
+    if flight.leg == "put":
+        body = f"<Error><Code>Odd</Code><Message>{said.replace('&', '&amp;')}</Message></Error>"
+        flight.replies(2 * LATENCY, 400, (("content-type", "application/xml"),), body.encode())
+    else:
+        flight.replies(2 * LATENCY, 401, _JSON, json.dumps({"error": said, "code": "ODD", "you": said}).encode())
 
 
 def _never_again(flight: Flight) -> None:
@@ -165,11 +214,15 @@ def _forged(flight: Flight) -> None:
 
 
 def _source_fails(flight: Flight) -> None:
-    if flight.tape.choose(2):
-        flight.arrives_in_part(len(flight.body) // 2)
-        flight.fails(2 * LATENCY, "source", sent=True)
-    else:
+    form = flight.tape.choose(3)
+    if form == 0:  # it has vanished
         flight.fails(0.0, "source", sent=False)
+        return
+    if form == 1:  # it has shrunk, or cannot be read any farther
+        flight.arrives_in_part(len(flight.body) // 2)
+    else:  # it has grown
+        flight.arrives()
+    flight.fails(2 * LATENCY, "source", sent=True)
 
 
 def _time_passes(flight: Flight, seconds: float) -> None:
@@ -206,6 +259,10 @@ ALPHABET: tuple[Mishap, ...] = (
     Mishap("5xx after the effect", _failed_after_the_effect),
     Mishap("captive portal", _portal),
     Mishap("malformed reply", _malformed, _API),
+    Mishap("key in flight", _at_work, frozenset({"event"})),
+    Mishap("timeout kept late", _overrun),
+    Mishap("told twice", _told_twice, leaves_budget=True),
+    Mishap("answered after all", _answered_after_all),
     Mishap("two hours pass", _two_hours, leaves_budget=True),
     Mishap("slow server", _slow, leaves_budget=True, is_tame=False),
     Mishap("two days pass", _two_days, leaves_budget=True, is_tame=False),
@@ -214,10 +271,13 @@ ALPHABET: tuple[Mishap, ...] = (
     Mishap("redirect", _redirect, ends_with=FlowFlexError),
     Mishap("interim status", _interim, ends_with=FlowFlexError),
     Mishap("never again", _never_again, ends_with=FlowFlexError),
+    Mishap("firewall", _firewall, ends_with=FlowFlexError),
+    Mishap("key refused", _key_refused, frozenset({"event"}), FlowFlexError),
+    Mishap("secrets echoed", _echo, ends_with=FlowFlexError),
     Mishap("too long a wait", _too_long_a_wait, ends_with=FlowFlexError),
     Mishap("credentials revoked", _revoked, _API, FlowFlexError),
     Mishap("signature refused", _forged, _PUT, FlowFlexUploadError),
-    Mishap("file unreadable", _source_fails, _PUT, FlowFlexUploadError),
+    Mishap("source fails", _source_fails, _PUT, FlowFlexUploadError),
 )
 SURVIVABLE = tuple(mishap for mishap in ALPHABET if mishap.ends_with is None)
 FATAL = tuple(mishap for mishap in ALPHABET if mishap.ends_with is not None)

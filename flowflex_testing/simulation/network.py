@@ -46,11 +46,14 @@ class Flight:
         leg: Which leg it is, as the other side of the wire sees it.
         body: The bytes that are sent.
         at: When it left.
+        decided_at: When it was decided: earlier where a loop performs one request after the other.
         mishap: The name of what happened to it; empty where nothing did.
         reply: What the server said, as soon as it did.
         arrivals: How often the server has seen it whole.
         outcome: What the performer was told; None while it is under way.
         landed_at: When the performer was told.
+        was_heard: Whether the performer was still there when it was told.
+        not_before: When it may be repeated, as the reply asked for it.
     """
 
     __slots__ = (
@@ -58,13 +61,16 @@ class Flight:
         "arrivals",
         "at",
         "body",
+        "decided_at",
         "landed_at",
         "leg",
         "mishap",
+        "not_before",
         "outcome",
         "performer",
         "reply",
         "request",
+        "was_heard",
     )
 
     def __init__(self, network: "Network", performer: Performer, request: Request) -> None:
@@ -73,12 +79,14 @@ class Flight:
         self.request = request
         self.leg: Leg = leg_of(request)
         self.body = performer.content(request)
-        self.at = network.timeline.now
+        self.at = self.decided_at = network.timeline.now
         self.mishap = ""
         self.reply: Reply | None = None
         self.arrivals = 0
         self.outcome: Outcome | None = None
         self.landed_at: float | None = None
+        self.was_heard = False
+        self.not_before = 0.0
 
     @property
     def tape(self) -> Tape:
@@ -112,6 +120,10 @@ class Flight:
         """Make what the server will have said by then the outcome."""
         self.timeline.after(after, self._answer)
 
+    def answers_in_part(self, parts: int, after: float = 2 * LATENCY) -> None:
+        """Make so many quarters of what the server will have said by then the outcome, and a byte less."""
+        self.timeline.after(after, lambda: self._answer_in_part(parts))
+
     def replies(self, after: float, status: int, headers: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> None:
         """Let somebody else than the server answer."""
         self.timeline.after(after, lambda: self.ends(Response(self.request.id, status, headers, body)))
@@ -125,7 +137,12 @@ class Flight:
         if self.outcome is None:
             self.outcome = outcome
             self.landed_at = self.timeline.now
+            self.was_heard = not self.performer.is_over
             self.performer.hear(self, outcome)
+
+    def tells_again(self, after: float) -> None:
+        """Tell the performer once more: what the server said, or, where it said nothing, what it was told before."""
+        self.timeline.after(after, self._tell_again)
 
     # What the server sees.
 
@@ -143,6 +160,21 @@ class Flight:
             self.ends(Failure(self.request.id, "connection", "simulated: the connection ended", sent=True))
         else:
             self.ends(Response(self.request.id, self.reply.status, self.reply.headers, self.reply.body))
+
+    def _tell_again(self) -> None:
+        reply = self.reply
+        said = self.outcome if reply is None else Response(self.request.id, reply.status, reply.headers, reply.body)
+        if self.outcome is None and said is not None:
+            self.ends(said)  # time jumped, and the second telling has come before the first
+        elif said is not None:
+            self.performer.hear(self, said)
+
+    def _answer_in_part(self, parts: int) -> None:
+        if self.reply is None or not self.reply.body:
+            self._answer()
+        else:
+            body = self.reply.body[: max(1, len(self.reply.body) * parts // 4 - 1)]
+            self.ends(Response(self.request.id, self.reply.status, self.reply.headers, body))
 
     def _arrive_in_part(self, part: int) -> None:
         exchange = self._network.open(self)

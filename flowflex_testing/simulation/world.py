@@ -173,6 +173,11 @@ class World:
         return mishap.leaves_budget or len(struck) < send.settings.max_retries - 1
 
 
+def source_of(request: Request) -> str:
+    """Return the path of the file that a request sends; empty for any other."""
+    return "" if isinstance(request.body, bytes) else str(request.body.source)
+
+
 def content_of(request: Request) -> bytes:
     """Return the bytes of a request: of a file, what stands at its path."""
     body = request.body
