@@ -6,6 +6,7 @@ Which rules hold under which settings stands in `rules.toml`, in the column `whe
 
 import math
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Literal, TypedDict, get_args
 
 from flowflex_testing.rules import RULES
@@ -92,12 +93,7 @@ class Switches:
     @property
     def enforced(self) -> frozenset[str]:
         """The ids of the rules that hold."""
-        settings = {switch.name: getattr(self, switch.name) for switch in fields(self)}
-        return frozenset(
-            rule.id
-            for rule in RULES.values()
-            if all(_fits(settings[name], wanted) for name, wanted in rule.where.items())
-        )
+        return _enforced(self)
 
 
 # The settings of each switch that has but a few, the default first.
@@ -110,6 +106,14 @@ ALLOWED: dict[str, tuple[object, ...]] = {
     "refuses_key_in_flight": (True, False),
     "missing_file": get_args(MissingFile),
 }
+
+
+@cache
+def _enforced(switches: Switches) -> frozenset[str]:
+    settings = {switch.name: getattr(switches, switch.name) for switch in fields(switches)}
+    return frozenset(
+        rule.id for rule in RULES.values() if all(_fits(settings[name], wanted) for name, wanted in rule.where.items())
+    )
 
 
 def _fits(setting: object, wanted: object) -> bool:

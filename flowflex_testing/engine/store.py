@@ -296,4 +296,4 @@ class Store:
     def signature(self, method: str, signed_target: str, mime: str) -> str:
         """Sign a method, a target up to its signature, and a content type."""
         words = self.string_to_sign(method, signed_target, mime)
-        return hmac.new(b"storage", words.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+        return hmac.digest(b"storage", words.encode("utf-8", "surrogateescape"), "sha256").hex()

@@ -5,7 +5,6 @@ mode promises beyond that.
 """
 
 import json
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -75,7 +74,8 @@ def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | 
             return f"{flight.request.id} carries {'credentials' if flight.leg == 'put' else 'no credentials'}"
     told = [*send.snapshots]
     if send.error is not None:
-        told.append("".join(traceback.format_exception(send.error)) + repr(vars(send.error)))
+        error = send.error
+        told.append(f"{error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}")
         told += [repr(flight.request) for flight in flights]
     if not told:
         return None
