@@ -21,6 +21,8 @@ STORAGE = "https://storage.flowflex.test"
 
 # One way.
 LATENCY = 0.04
+# Of an event that is delivered at all.
+_LONGEST_WAY = 12 * 3_600.0
 
 
 class Performer(Protocol):
@@ -146,7 +148,14 @@ class Flight:
 
     # What the server sees.
 
+    @property
+    def _is_lost(self) -> bool:
+        # A key is remembered for a day: against an event that was on its way for longer no sender can do anything.
+        return self.leg == "event" and self.timeline.now > self.at + _LONGEST_WAY
+
     def _arrive(self) -> None:
+        if self._is_lost:
+            return
         reply = self._network.handle(self)
         if self.arrivals == 1:
             self.reply = reply  # a copy that comes later has nobody to answer
@@ -189,7 +198,10 @@ class Flight:
 
     def _finish(self, exchange: Exchange) -> None:
         self._network.catch_up()
-        self.reply = self._network.finish(self, exchange)
+        if self._is_lost:
+            exchange.cut_short()
+        else:
+            self.reply = self._network.finish(self, exchange)
         self.timeline.after(LATENCY, self._answer)
 
 
