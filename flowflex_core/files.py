@@ -111,12 +111,7 @@ class FileRef:
         """The name that the file is stored under, given or inferred; `FlowFlexUploadError` where it cannot be."""
         if self._filename is not None:
             return self._filename
-        name = self._source
-        if not isinstance(name, str | os.PathLike):
-            # An open file tells its path; a file opened by descriptor tells a number, a pipe tells "<fdopen>".
-            name = getattr(name, "name", None)
-        if isinstance(name, os.PathLike):
-            name = os.fspath(name)
+        name = _name_of(self._source)
         if isinstance(name, str) and name and not name.startswith("<"):
             return check_filename(os.path.basename(name))  # noqa: PTH119 - a pure Path would drop a final "/"
         raise FlowFlexUploadError("the file has no name: give filename= to file()")
@@ -146,6 +141,16 @@ class FileRef:
 
     def _given(self) -> list[tuple[str, Any]]:
         return [("filename", self._filename), ("mime", self._mime), ("size", self._size)]
+
+
+def _name_of(source: Any) -> Any:
+    """Return what a source calls itself, be it no name at all; None where its own code fails in telling."""
+    try:
+        # An open file tells its path; a file opened by descriptor tells a number, a pipe tells "<fdopen>".
+        name = source if isinstance(source, str | os.PathLike) else getattr(source, "name", None)
+        return os.fspath(name) if isinstance(name, os.PathLike) else name
+    except Exception:
+        return None
 
 
 def file(

@@ -1,6 +1,7 @@
 """What a file is called, which type it has, and what of it is refused."""
 
 import io
+import os
 import pathlib
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from flowflex_core import CreateUploadUrl, FlowFlexError, FlowFlexUploadError, UploadFile, file
 from flowflex_core.files import ALLOWED_MIMES, EXTENSION_TO_MIME, MAX_FILE_BYTES
-from tests.core.drive import connection, json_of, play
+from tests.core.drive import connection, json_of, play, start
 from tests.core.generating import anything, examples
 
 
@@ -288,3 +289,25 @@ def test_sizes_up_to_the_limit_are_sent(size):
     played = play(operation)
     assert json_of(played.requests[0])["size"] == size
     assert operation.result()
+
+
+class Untold(os.PathLike[str]):
+    """A path of somebody's own that fails in telling itself."""
+
+    def __fspath__(self) -> str:
+        raise RuntimeError("not now")
+
+
+class Unnamed:
+    """A file object of somebody's own that fails in telling its name."""
+
+    @property
+    def name(self) -> str:
+        raise RuntimeError("not now")
+
+
+@pytest.mark.parametrize("source", [Untold(), Unnamed()])
+def test_a_source_whose_code_fails_has_no_name(source):
+    """Nothing but a FlowFlexUploadError comes of it, which names the payload path."""
+    with pytest.raises(FlowFlexUploadError, match=r"^receipt: the file has no name: give filename="):
+        start({"receipt": file(source)})
