@@ -11,7 +11,7 @@ from flowflex_testing.engine.messages import Headers
 
 MASKED = "[masked]"
 
-_SECRET_HEADER = re.compile(
+SECRET_HEADER = re.compile(
     r"(?:proxy-)?authorization|(?:set-)?cookie|.*(?:token|secret|signature|password|api-?key).*", re.IGNORECASE
 )
 
@@ -38,7 +38,7 @@ _SUSPECTS = re.compile(
   | (?P<element><(?P<tag>StringToSign(?:Bytes)?|CanonicalRequest(?:Bytes)?|SignatureProvided|AWSAccessKeyId)>)
     .*? (?P<close></(?P=tag)>|\Z)
     # Credentials, wherever they stand.
-  | (?P<scheme>\b(?:Basic|Bearer)\ ) [A-Za-z0-9+/._~=-]{{8,}}
+  | (?P<scheme>\b(?:Basic|Bearer)\ ) (?!credentials\b)[A-Za-z0-9+/._~=-]{{8,}}
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
@@ -78,7 +78,7 @@ class Masking:
     def headers(self, headers: Headers) -> list[list[str]]:
         """Return pairs of names in lower case and values, those of secret headers masked whole."""
         return [
-            [name.lower(), MASKED if _SECRET_HEADER.fullmatch(name) else self.text(value)] for name, value in headers
+            [name.lower(), MASKED if SECRET_HEADER.fullmatch(name) else self.text(value)] for name, value in headers
         ]
 
     def _mask_token(self, match: re.Match[str]) -> str:

@@ -2,6 +2,8 @@
 
 A test that asks for a fake gets one to itself, as its markers say. When the test fails, its report shows the requests
 that arrived; when it passes, nothing is printed, and faults that never fired are an error.
+
+PYTEST_DONT_REWRITE: it asserts nothing, and pytest warns of a plugin that it would rewrite and finds imported already.
 """
 
 from collections.abc import Callable, Generator

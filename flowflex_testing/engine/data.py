@@ -5,7 +5,8 @@
 
 Every effect is a transaction of its own, committed before its request is answered, so that a process that is killed
 loses nothing that anybody was told of. (A power failure may take the last of them.) One process has a directory at a
-time. Credentials are not written into it; the signatures of upload URLs are, so that nobody else may read it.
+time. Headers for credentials are masked in it; bodies and the signatures of upload URLs are not, and so nobody else may
+read it.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ from flowflex_testing.clock import Clock
 from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.engine.messages import Abort, Headers, Manner, Reply
 from flowflex_testing.engine.store import Answer, Asset, Event, Store, Tenant, Upload
-from flowflex_testing.masking import MASKED
+from flowflex_testing.masking import MASKED, SECRET_HEADER
 
 # "FFfk": what SQLite calls the application of a file.
 _APPLICATION = 0x4646666B
@@ -70,8 +71,6 @@ CREATE TABLE requests (
     reply TEXT NOT NULL
 );
 """
-
-_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
 class DataError(Exception):
@@ -200,7 +199,7 @@ class Data:
         """Keep a request that has its outcome."""
         assert request.reply is not None
         fields = {name: getattr(request, name) for name in _REQUEST_FIELDS}
-        headers = [[name, MASKED if name in _CREDENTIAL_HEADERS else value] for name, value in request.headers]
+        headers = [[name, MASKED if SECRET_HEADER.fullmatch(name) else value] for name, value in request.headers]
         fields |= {"headers": json.dumps(headers), "reply": _reply_text(request.reply)}
         with self._transaction() as connection:
             _insert(connection, "requests", tuple(fields.values()))

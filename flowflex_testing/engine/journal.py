@@ -4,9 +4,8 @@ import time
 from dataclasses import dataclass, field
 
 from flowflex_testing.engine.messages import Abort, Headers, OriginName, Reply
+from flowflex_testing.masking import MASKED, SECRET_HEADER
 from flowflex_testing.rules import RULES
-
-_MASKED = frozenset({"authorization", "proxy-authorization", "cookie"})
 
 
 @dataclass(slots=True, repr=False)
@@ -66,8 +65,10 @@ class RecordedRequest:
     def __repr__(self) -> str:
         """Show one line without secrets: neither the query nor credentials."""
         words = [f"#{self.number}", self.method, self.origin, self.target.partition("?")[0]]
-        words += [f"{name}={value!r}" for name, value in self.headers if name.startswith("x-")]
-        words += [f"{name}=[masked]" for name, _ in self.headers if name in _MASKED]
+        secret = [name for name, _ in self.headers if SECRET_HEADER.fullmatch(name)]
+        shown = [pair for pair in self.headers if pair[0].startswith("x-") and pair[0] not in secret]
+        words += [f"{name}={value!r}" for name, value in shown]
+        words += [f"{name}={MASKED}" for name in secret]
         words += [f"{self.received} bytes", "->", str(self.status or "no answer")]
         if self.code and self.rule:
             words.append(f"{self.code} (rule {self.rule}: {RULES[self.rule].sentence})")

@@ -59,11 +59,17 @@ class Engine:
         operation = _operation_of(head)
         if operation is None:
             return NoPutExchange(self.store, head) if head.origin == "storage" else NoEndpointExchange(self.store, head)
-        armed = None if self.faults.is_empty else self.faults.draw(operation, self._claimed_tenant(head))
+        if self.faults.is_empty:
+            return _EXCHANGES[operation](self.store, head, None)
+        tenant = self._claimed_tenant(head)
+        armed = self.faults.draw(operation, tenant)
         if armed is not None and isinstance(armed.fault, ConnectionFault):
             armed.note_hit()
             return UnseenExchange(armed.fault.strike())
-        return _EXCHANGES[operation](self.store, head, armed)
+        exchange = _EXCHANGES[operation](self.store, head, armed)
+        if tenant in self.store.tenants:
+            exchange.record.tenant = tenant  # a fault may strike before any rule tells
+        return exchange
 
     def _claimed_tenant(self, head: Head) -> str | None:
         """Return the name of the tenant that a request says it is of; the rules come later."""

@@ -132,6 +132,10 @@ class Status(Fault):
         _check("status", self.status, 400 <= self.status <= 599, "400 to 599")
         if isinstance(self.retry_after, str):
             _check("retry_after", self.retry_after, _fits_header(self.retry_after), "latin-1 text without line breaks")
+        elif self.retry_after is not None:
+            _check(
+                "retry_after", self.retry_after, math.isfinite(self.retry_after), "a finite number of seconds, or text"
+            )
         if self.as_date:
             seconds = self.retry_after
             is_date = isinstance(seconds, int | float) and abs(seconds) <= _LONGEST_DATE

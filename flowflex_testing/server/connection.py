@@ -152,7 +152,7 @@ class ChunkedBody:
         return self._ended
 
     def _next_size(self) -> int:
-        size = self._line().partition(b";")[0].strip()
+        size = self._line().partition(b";")[0].strip(b" \t")
         if not re.fullmatch(rb"[0-9A-Fa-f]{1,8}", size):
             raise BodyCut
         return int(size, 16)
@@ -160,7 +160,7 @@ class ChunkedBody:
     def _line(self) -> bytes:
         try:
             line = self._stream.read_until(b"\r\n", 4_096)
-        except BadHead:
+        except (BadHead, OSError):
             line = None
         if line is None:
             raise BodyCut
@@ -327,6 +327,8 @@ def parse_head(raw: bytes, origin: OriginName) -> Incoming:
         name, _, value = line.partition(":")
         headers.append((name.lower(), value.strip(" \t")))
     fields = dict(headers)
+    if sum(name == "host" for name, _ in headers) > 1:
+        raise BadHead(400, "there is more than one Host")
     if absolute := _ABSOLUTE.match(target):
         target = target[absolute.end() :] or "/"
     wishes = fields.get("connection", "").lower().replace(" ", "").split(",")
@@ -354,7 +356,8 @@ def serialize_head(reply: Reply, closes: bool) -> bytes:
     """Write the head of a reply."""
     lines = [f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in reply.headers]
-    lines.append(f"Content-Length: {len(reply.body)}")
+    if reply.status != HTTPStatus.NO_CONTENT:  # which may not have one (RFC 9110, section 8.6)
+        lines.append(f"Content-Length: {len(reply.body)}")
     if closes:
         lines.append("Connection: close")
     return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

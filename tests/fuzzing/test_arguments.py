@@ -12,6 +12,7 @@ from enum import Enum, IntEnum
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from flowflex_core import FileRef, FlowFlexError, SendEvent, Settings, encode_pa
 from tests.core.drive import API_SECRET, connection
 from tests.core.generating import anything
 from tests.fuzzing.effort import fuzz, memory_under
+
+pytestmark = pytest.mark.slow  # many examples
 
 text = st.text(st.characters(), max_size=12)
 SYNTAX = ["https://", "HTTP://", "//", "/", "\\", "@", ":", "?", "#", "%", "%2e", " ", "\t", "\x00", "\u3002", "\uff0f"]

@@ -23,6 +23,8 @@ from tests.core.drive import API_KEY, API_SECRET, BASIC_TOKEN, NOW, SECRETS, con
 from tests.core.generating import json_values
 from tests.fuzzing.effort import fuzz, memory_under
 
+pytestmark = pytest.mark.slow  # many examples
+
 # Text as a careless transport hands it over: halves of surrogate pairs in it, and NUL.
 odd_text = st.text(st.characters(), max_size=20) | st.text(st.characters(categories=["Cs", "Cc", "Cf"]), max_size=4)
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from tests.core.drive import HAPPY, NOW, connection, leg_of
 from tests.core.generating import json_values
 from tests.fuzzing.effort import fuzz, memory_under
 from tests.fuzzing.test_replies import ended
+
+pytestmark = pytest.mark.slow  # many examples
 
 SETTINGS = connection(max_retries=1, deadline_seconds=1_000)
 

@@ -16,6 +16,8 @@ from flowflex_transports.sync.transport import Urllib3Transport
 from flowflex_transports.trio.transport import TrioTransport
 from tests.fuzzing.effort import fuzz, memory_under
 
+pytestmark = pytest.mark.slow  # many examples
+
 PARTS = [
     *(
         b"HTTP/1.1 200 OK\r\n",

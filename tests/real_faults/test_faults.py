@@ -41,6 +41,8 @@ from tests.support.fault_proxy import (
     Reset,
 )
 
+pytestmark = pytest.mark.slow  # real sockets and silence, many times
+
 Leg = Literal["url", "put", "event"]
 StreamName = Literal["request", "reply"]
 

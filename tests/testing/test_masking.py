@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.masking import Masking
 
 TOKEN = "0f" * 32
@@ -95,3 +96,18 @@ def test_half_a_secret_that_goes_on_and_on_takes_no_longer_than_its_length(piece
         MASKING.text(text)
         seconds.append(time.process_time() - begin)
     assert seconds[1] < 40 * max(seconds[0], 0.005)
+
+
+@pytest.mark.parametrize("name", ["x-api-secret", "x-api-key", "x-auth-token", "authorization", "cookie"])
+def test_the_line_of_a_request_shows_no_secret_header(name):
+    """The line that failures and reports show masks the same headers as the inspector does."""
+    request = RecordedRequest(1, 0.0, "api", "event", "POST", "/v1/events/ic", ((name, "s3cret"), ("x-event", "e")))
+    assert "s3cret" not in repr(request)
+    assert f"{name}=[masked]" in repr(request)
+    assert "x-event='e'" in repr(request)
+
+
+def test_words_about_credentials_are_none():
+    """What a rule says of the Basic credentials is no credential."""
+    sentence = "Every request carries the Basic credentials of an integration."
+    assert MASKING.text(sentence) == sentence

@@ -141,6 +141,15 @@ def test_a_fault_can_be_aimed_at_one_tenant(fake, acme, globex):
     assert [(one.seen, one.hits) for one in armed] == [(1, 1), (2, 1)]
 
 
+def test_a_request_that_a_fault_struck_is_its_tenants(fake, acme, globex):
+    """A fault that answers before any rule does not take the request out of the journal of its tenant."""
+    fake.faults.arm("event", faults.Status(503))
+    with client_of(fake, acme) as client, pytest.raises(errors.FlowFlexError):
+        client.send_event("invoice.created")
+    assert [request.status for request in acme.requests] == [503]
+    assert globex.requests == []
+
+
 def test_a_reset_keeps_the_tenants(fake, acme):
     """All that they sent is forgotten, and their credentials are good as before."""
     with client_of(fake, acme) as client:

@@ -129,3 +129,11 @@ def test_a_malformed_body_has_the_head_of_a_good_reply(caller):
     assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
     with pytest.raises(ValueError, match="Unterminated"):
         answer.json()
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("-inf"), float("nan")])
+def test_a_wait_that_is_no_number_is_refused(seconds):
+    """A Retry-After that JSON cannot hold is refused when the fault is made; as text it may say anything."""
+    with pytest.raises(ValueError, match="retry_after"):
+        faults.Status(503, retry_after=seconds)
+    assert faults.Status(503, retry_after="inf").retry_after == "inf"

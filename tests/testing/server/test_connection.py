@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -226,7 +227,17 @@ def test_chunked_bodies_are_undone(fake):
     assert fake.events[0].payload == {"n": 1}
 
 
-@pytest.mark.parametrize("chunks", [b"x\r\n", b"-4\r\ndata\r\n", b"4\r\ndataX\r\n0\r\n\r\n", b"9" * 5000, b"1_0\r\n"])
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"x\r\n",
+        b"-4\r\ndata\r\n",
+        b"4\r\ndataX\r\n0\r\n\r\n",
+        b"9" * 5000,
+        b"1_0\r\n",
+        b"2\n\r\n{}\r\n0\r\n\r\n",
+    ],
+)
 def test_broken_chunks_end_the_connection(fake, chunks):
     """What is no chunk has no length that could be guessed: no event, no reply."""
     with wire_to(fake.base_url) as wire:
@@ -266,6 +277,37 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(fake, head, status):
         assert wire.reply()[0] == status
         assert wire.is_ended()
     fake.assert_nothing_sent()
+
+
+def test_two_hosts_are_refused():
+    """A head with two Host headers is for nobody knows whom (RFC 9112, section 3.2)."""
+    with pytest.raises(BadHead) as refused:
+        parse_head(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: elsewhere.test", "api")
+    assert refused.value.status == 400
+
+
+def test_a_reset_within_the_size_of_a_chunk_is_the_peers_doing():
+    """A peer that resets its connection there is no error of the fake, which `stop` would raise."""
+    with FakeFlowFlex() as fake, wire_to(fake.base_url) as wire:
+        request = event(fake, b"4", extra=b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n")
+        head, _, rest = request.partition(b"\r\n\r\n")
+        wire.send(head + b"\r\n\r\n")
+        assert wire.head()[0] == 100
+        wire.send(rest)
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wire.socket.close()
+        while fake_is_busy():
+            pass
+    assert fake.requests[0].status is None
+
+
+def fake_is_busy():
+    return any(thread.name.startswith("fake-flowflex-") for thread in threading.enumerate())
+
+
+def test_a_reply_without_content_has_no_length():
+    """A 204 states no length (RFC 9110, section 8.6)."""
+    assert b"Content-Length" not in serialize_head(Reply(204), closes=False)
 
 
 def test_the_peer_decides_whether_the_connection_goes_on(fake):
