@@ -87,6 +87,8 @@ class FakeFlowFlex(Witness):
             keeps of each its digest, size and first bytes alone.
         keep_files_in: The directory for them, where they stay. By default they are in a private temporary one, which
             goes away at `stop`.
+        keep_requests: How many requests stand in the journal, the newest ones; None is all of them. Events, files and
+            answers for idempotency keys stay, whatever it drops; an assertion sees only the requests that it keeps.
         repository: Keeps what happens when the process ends, such as `flowflex_testing.engine.data.Data`.
         switches: How it behaves where the field is of two minds, such as `strict=False`: see
             `flowflex_testing.switches`.
@@ -111,11 +113,14 @@ class FakeFlowFlex(Witness):
         clock: Clock | None = None,
         keep_files_bytes: int | None = None,
         keep_files_in: Path | None = None,
+        keep_requests: int | None = None,
         repository: Repository | None = None,
         **switches: Unpack[SwitchSettings],
     ) -> None:
         if keep_files_in is not None and keep_files_bytes is None:
             raise ValueError("keep_files_in needs keep_files_bytes: how much may be kept there")
+        if keep_requests is not None and keep_requests < 1:
+            raise ValueError(f"keep_requests is 1 or more, or None, not {keep_requests!r}")
         if inspector_port is not None and not inspector:
             raise ValueError("inspector_port needs inspector=True")
         self.api_key = api_key
@@ -134,6 +139,7 @@ class FakeFlowFlex(Witness):
         self._stops = 0
         self._live: LiveServer | None = None
         self._spool = None if keep_files_bytes is None else Spool(keep_files_bytes, keep_files_in)
+        self._keep_requests = keep_requests
         self._repository = repository
         self._default = TenantFake(self, "default", api_key, api_secret, integration_code)
         self._tenants = {self._default.name: self._default}
@@ -342,7 +348,15 @@ class FakeFlowFlex(Witness):
 
     def _new_store(self) -> Store:
         tenants = [_tenant_of(tenant) for tenant in self._tenants.values()]
-        return Store(tenants, self.clock, self.switches, self.storage_url, self._spool, self._repository)
+        return Store(
+            tenants,
+            self.clock,
+            self.switches,
+            self.storage_url,
+            spool=self._spool,
+            repository=self._repository,
+            keep_requests=self._keep_requests,
+        )
 
     def _path(self, asset_id: str) -> Path | None:
         asset = self.assets.get(asset_id)

@@ -145,9 +145,17 @@ class Data:
     # What the store tells, as `flowflex_testing.engine.store.Repository` has it.
 
     def restore(self, store: Store) -> None:
-        """Put the requests and the count of ids into a new store."""
+        """Put the requests that it keeps and the counts of ids and dropped requests into a new store."""
         self._clock = store.clock
         store.ids_given = int(self.remembered("ids_given") or 0)
+        store.dropped = int(self.remembered("requests_dropped") or 0)
+        if store.keep_requests is not None:
+            with self._transaction() as connection:
+                # All that are older than the newest ones: another fake may have kept more.
+                row = connection.execute(_SELECT_DROPPED, (store.keep_requests,)).fetchone()
+                if row is not None:
+                    (store.dropped,) = row
+                    _drop_requests(connection, store.dropped)
         with self._lock:
             store.requests += [_request(row) for row in self._rows(_SELECT_REQUESTS)]
 
@@ -195,14 +203,16 @@ class Data:
             if answer is not None:
                 _insert(connection, "answers", (tenant.name, key, *dataclasses.astuple(answer)))
 
-    def add_request(self, request: RecordedRequest) -> None:
-        """Keep a request that has its outcome."""
+    def add_request(self, request: RecordedRequest, dropped: int) -> None:
+        """Keep a request that has its outcome, and none up to the number `dropped`."""
         assert request.reply is not None
         fields = {name: getattr(request, name) for name in _REQUEST_FIELDS}
         headers = [[name, MASKED if SECRET_HEADER.fullmatch(name) else value] for name, value in request.headers]
         fields |= {"headers": json.dumps(headers), "reply": _reply_text(request.reply)}
         with self._transaction() as connection:
             _insert(connection, "requests", tuple(fields.values()))
+            if dropped:
+                _drop_requests(connection, dropped)
 
     def note_time(self) -> None:
         """Keep what time it is."""
@@ -215,6 +225,7 @@ class Data:
             for table in ("uploads", "files", "assets", "events", "answers", "requests"):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - one of these names
             _set(connection, "ids_given", 0)
+            _set(connection, "requests_dropped", 0)
 
     # Inside.
 
@@ -270,6 +281,7 @@ _REQUEST_FIELDS = (
     *("status", "code", "rule", "fault", "tenant", "asset_id", "event_id", "reply"),
 )
 _SELECT_REQUESTS = f"SELECT {', '.join(_REQUEST_FIELDS)} FROM requests ORDER BY number"  # noqa: S608 - the names above
+_SELECT_DROPPED = "SELECT number FROM requests ORDER BY number DESC LIMIT 1 OFFSET ?"
 _SELECT_UPLOADS = "SELECT asset_id, filename, mime, size, issued_at FROM uploads WHERE tenant = ? ORDER BY rowid"
 _SELECT_ASSETS = (
     "SELECT number, id, filename, mime, size, sha256, first_bytes, stored_at FROM assets WHERE tenant = ? "
@@ -319,6 +331,11 @@ def _sentence(directory: Path, error: sqlite3.Error) -> str:
 
 def _set(connection: sqlite3.Connection, name: str, value: float) -> None:
     connection.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (name, value))
+
+
+def _drop_requests(connection: sqlite3.Connection, last: int) -> None:
+    connection.execute("DELETE FROM requests WHERE number <= ?", (last,))
+    _set(connection, "requests_dropped", last)
 
 
 def _insert(connection: sqlite3.Connection, table: str, row: tuple[object, ...]) -> None:

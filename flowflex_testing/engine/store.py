@@ -117,7 +117,7 @@ class Repository(Protocol):
     """What outlives a store. It is told of every effect before anybody is answered, and keeps it before it returns."""
 
     def restore(self, store: "Store") -> None:
-        """Put the requests and the count of ids into a new store."""
+        """Put the requests that it keeps and the counts of ids and dropped requests into a new store."""
         ...
 
     def restore_tenant(self, tenant: Tenant) -> None:
@@ -136,8 +136,8 @@ class Repository(Protocol):
         """Keep an event that is accepted, and the answer for its idempotency key."""
         ...
 
-    def add_request(self, request: RecordedRequest) -> None:
-        """Keep a request that has its outcome."""
+    def add_request(self, request: RecordedRequest, dropped: int) -> None:
+        """Keep a request that has its outcome, and none up to the number `dropped`."""
         ...
 
     def note_time(self) -> None:
@@ -164,6 +164,7 @@ class Store:
         storage_url: str,
         spool: "Spool | None" = None,
         repository: Repository | None = None,
+        keep_requests: int | None = None,
     ) -> None:
         self.clock = clock
         self.switches = switches
@@ -183,6 +184,10 @@ class Store:
         for tenant in tenants:
             self.add(tenant)
         self.requests: list[RecordedRequest] = []
+        # How many of them are kept, the newest ones; None is all.
+        self.keep_requests = keep_requests
+        # The highest number of those that were dropped for it: how many they are.
+        self.dropped = 0
         # Another one whenever a request has arrived or ended: whoever follows the journal looks at it alone.
         self.revision = 0
         self._revisions = itertools.count(1)
@@ -191,7 +196,8 @@ class Store:
         self.ids_given = 0
         if repository is not None:
             repository.restore(self)
-            self._numbers = itertools.count(max((request.number for request in self.requests), default=0) + 1)
+            last = max((request.number for request in self.requests), default=self.dropped)
+            self._numbers = itertools.count(last + 1)
 
     def add(self, tenant: Tenant) -> None:
         """Take requests of one more tenant."""
@@ -214,6 +220,10 @@ class Store:
             next(self._numbers), self.clock.now(), head.origin, operation, head.method, head.target, head.headers
         )
         self.requests.append(request)
+        if self.keep_requests is not None:
+            with self.lock:
+                while len(self.requests) > self.keep_requests:
+                    self.dropped = max(self.dropped, self.requests.pop(0).number)
         self.revision = next(self._revisions)
         return request
 
@@ -221,7 +231,7 @@ class Store:
         """Take note that a request in the journal has its outcome."""
         repository = self.repository
         if repository is not None:
-            repository.add_request(request)
+            repository.add_request(request, self.dropped)
         self.revision = next(self._revisions)
 
     def note_time(self) -> None:

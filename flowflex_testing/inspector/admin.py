@@ -142,6 +142,7 @@ class Admin:
                 "version": __version__,
                 "now": store.clock.now(),
                 "requests": len(store.requests),
+                "dropped": store.dropped,
                 "strict": store.switches.strict,
                 "storageDialect": store.switches.storage_dialect,
             }
@@ -167,6 +168,7 @@ class Admin:
                 "revision": revision,
                 "now": clock.now(),
                 "rate": clock.rate,
+                "dropped": store.dropped,
                 "requests": [presentation.request(request, marks.get(request.number)) for request in shown],
                 "sends": [presentation.send(send) for send in sends],
             },
@@ -184,7 +186,10 @@ class Admin:
         presentation = Presentation(store, self._fake.base_url)
         urls = {"api": self._fake.base_url, "storage": self._fake.storage_url}
         shown = [presentation.request(request, None) for request in list(store.requests)]
-        return _json(archive(shown, urls), headers=(("Content-Disposition", 'attachment; filename="flowflex.har"'),))
+        return _json(
+            archive(shown, urls, store.dropped),
+            headers=(("Content-Disposition", 'attachment; filename="flowflex.har"'),),
+        )
 
     def _openapi(self, _head: Head, _change: dict[str, Any]) -> Reply:
         from flowflex_testing.openapi import document

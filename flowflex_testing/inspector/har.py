@@ -11,20 +11,22 @@ from typing import Any
 from flowflex_core.version import __version__
 
 
-def archive(shown: Iterable[Mapping[str, Any]], urls: Mapping[str, str]) -> dict[str, Any]:
+def archive(shown: Iterable[Mapping[str, Any]], urls: Mapping[str, str], dropped: int = 0) -> dict[str, Any]:
     """Return the archive of requests as `Presentation.request` shows them: secrets are masked in them already.
 
     Args:
         shown: The requests.
         urls: The name of an origin to its URL.
+        dropped: How many older requests the journal has dropped.
     """
-    return {
-        "log": {
-            "version": "1.2",
-            "creator": {"name": "flowflex-kit", "version": __version__},
-            "entries": [_entry(request, urls[request["origin"]]) for request in shown],
-        }
+    log: dict[str, Any] = {
+        "version": "1.2",
+        "creator": {"name": "flowflex-kit", "version": __version__},
+        "entries": [_entry(request, urls[request["origin"]]) for request in shown],
     }
+    if dropped:
+        log["comment"] = f"requests 1 to {dropped} are not in it: the journal keeps the newest ones"
+    return {"log": log}
 
 
 def _entry(request: Mapping[str, Any], url: str) -> dict[str, Any]:

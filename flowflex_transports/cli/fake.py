@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DRAIN_SECONDS = 5.0
 # The newest files that are kept whole, for the page.
 KEPT_FILES_BYTES = 1_073_741_824
+# The newest requests that the journal keeps: more than anybody reads, in some tens of megabytes where bodies are small.
+KEPT_REQUESTS = 10_000
 
 _CREDENTIALS = {"api_key": "api_key", "api_secret": "api_secret", "integration": "integration_code"}
 _SWITCHES = (
@@ -102,6 +104,7 @@ def _fake(options: argparse.Namespace, ports: dict[str, int], data: "Data | None
         clock=Clock(rate=options.clock) if data is None else data.clock(options.clock),
         keep_files_bytes=KEPT_FILES_BYTES,
         keep_files_in=None if data is None else data.files,
+        keep_requests=KEPT_REQUESTS,
         repository=data,
         **{name: value for name, value in given.items() if value is not None},
     )

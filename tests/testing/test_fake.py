@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from flowflex_testing import faults
-from flowflex_testing.engine.messages import BodyCut, Head
+from flowflex_testing.engine.messages import BodyCut, Head, Reply
 from flowflex_testing.fake import FakeFlowFlex
 from tests.testing.caller import Body, Caller
 
@@ -97,6 +97,46 @@ def test_reset_forgets_all_but_the_time():
     assert caller.fake.clock.now() == now
     assert caller.event({"n": 2}).rule == "event.accepted"
     assert caller.fake.requests[0].number == 1
+
+
+def test_a_bounded_journal_keeps_the_newest_requests():
+    """What FlowFlex holds is none of it: an event whose request was dropped is replayed, and its file can be sent."""
+    caller = Caller(FakeFlowFlex(keep_requests=3))
+    asset_id = caller.asset()
+    first = caller.event({"file": asset_id}, key="first")
+    for number in range(10):
+        caller.event({"n": number}, key=str(number))
+    assert [request.number for request in caller.fake.requests] == [11, 12, 13]
+    assert caller.fake.store.dropped == 10
+    assert caller.event({"file": asset_id}, key="first").body == first.body
+    assert caller.event({"file": asset_id}, key="another").rule == "event.accepted"
+    assert len(caller.fake.events) == 12
+    assert caller.fake.events[0].files["file"].id == asset_id
+    caller.fake.reset()
+    assert (caller.event().status, caller.fake.store.dropped) == (202, 0)
+
+
+def test_a_request_under_way_that_was_dropped_has_its_effect():
+    """It stands in the journal no more, and is answered all the same."""
+    caller = Caller(FakeFlowFlex(keep_requests=1))
+    head = Head("storage", "PUT", caller.url(), (("content-length", "4"), ("content-type", "application/pdf")))
+    exchange = caller.fake.open(head)
+    caller.event()
+    exchange.feed(b"data")
+    assert isinstance(exchange.outcome, Reply)
+    assert exchange.outcome.status == 200
+    assert [request.operation for request in caller.fake.requests] == ["event"]
+    assert len(caller.fake.assets) == 1
+
+
+def test_a_journal_keeps_all_unless_it_is_bounded():
+    """A test looks at everything; a bound that keeps nothing is a mistake."""
+    caller = Caller(FakeFlowFlex())
+    for number in range(20):
+        caller.event(key=str(number))
+    assert len(caller.fake.requests) == 20
+    with pytest.raises(ValueError, match="keep_requests is 1 or more, or None, not 0"):
+        FakeFlowFlex(keep_requests=0)
 
 
 def test_an_error_out_of_a_body_passes_through():

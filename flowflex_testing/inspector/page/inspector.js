@@ -35,7 +35,7 @@ async function changed(reply) {
 
 function showItems() {
   const item = find(items, chosen);
-  showList(items, currentTime());
+  showList(items, currentTime(), journal.dropped);
   showDetail(item, items.length === 0);
   showExpiries();
   markChosen(item?.id ?? "");

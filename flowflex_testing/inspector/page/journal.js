@@ -8,6 +8,7 @@ export class Journal {
   #unanswered = new Set();
   #highest = 0;
   #sends = [];
+  #dropped = 0;
   #etag = null;
 
   // Only what comes after this number can have changed. The last request is asked for again, to see whether it is
@@ -30,6 +31,7 @@ export class Journal {
       return false;
     }
     for (const request of reply.requests) this.#takeRequest(request);
+    this.#drop(reply.dropped);
     this.#sends = reply.sends;
     this.#etag = reply.etag;
     return true;
@@ -43,7 +45,22 @@ export class Journal {
     else this.#unanswered.delete(number);
   }
 
+  // What the fake keeps no more is gone here, too: nothing there tells to which send it belonged.
+  #drop(last) {
+    for (let number = this.#dropped + 1; number <= last; number += 1) {
+      this.#requests.delete(number);
+      this.#unanswered.delete(number);
+    }
+    this.#dropped = last;
+  }
+
+  // How many requests that came before all others the fake keeps no more.
+  get dropped() {
+    return this.#dropped;
+  }
+
   forget() {
+    this.#dropped = 0;
     this.#requests.clear();
     this.#unanswered.clear();
     this.#highest = 0;

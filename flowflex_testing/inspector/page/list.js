@@ -27,9 +27,12 @@ export function watchList() {
   });
 }
 
-export function showList(newItems, newNow) {
+export function showList(newItems, newNow, dropped) {
   items = newItems;
   now = newNow;
+  byId("dropped").hidden = dropped === 0;
+  byId("dropped").textContent =
+    `${number(dropped)} older ${dropped === 1 ? "request was" : "requests were"} dropped: the fake keeps the newest ones.`;
   showItems();
 }
 

@@ -152,6 +152,66 @@ def test_what_is_forgotten_is_forgotten_for_good(directory):
         assert data.remembered("storage_port") is None
 
 
+def numbers_in(directory):
+    with sqlite3.connect(killed(directory) / FILE) as connection:
+        return [number for (number,) in connection.execute("SELECT number FROM requests ORDER BY number")]
+
+
+def test_a_bounded_journal_is_bounded_on_disk(directory):
+    """The oldest requests go, and are counted the next time; events, files and answers stay."""
+    with Data(directory) as data:
+        fake = fake_over(data, keep_requests=3)
+        caller = Caller(fake)
+        asset_id = caller.asset()
+        first = caller.event({"file": asset_id}, key="first")
+        for number in range(5):
+            caller.event(key=str(number))
+        assert numbers_in(directory) == [6, 7, 8]
+    with Data(directory) as data:
+        again = fake_over(data, keep_requests=3)
+        assert state_of(again) == state_of(fake)
+        assert again.store.dropped == 5
+        caller = Caller(again)
+        assert caller.event({"file": asset_id}, key="first").body == first.body
+        assert [request.number for request in again.requests] == [7, 8, 9]
+        again.reset()
+        assert caller.event().status == 202
+    with Data(directory) as data:
+        assert fake_over(data).store.dropped == 0
+
+
+def test_a_journal_that_is_longer_than_its_bound_is_cut_when_it_is_opened(directory):
+    """Another fake may have kept all of it; and who keeps all again is told of what is gone."""
+    with Data(directory) as data:
+        caller = Caller(fake_over(data))
+        for number in range(10):
+            caller.event(key=str(number))
+    with Data(directory) as data:
+        fake = fake_over(data, keep_requests=4)
+        assert [request.number for request in fake.requests] == [7, 8, 9, 10]
+        assert fake.store.dropped == 6
+        assert numbers_in(directory) == [7, 8, 9, 10]
+    with Data(directory) as data:
+        fake = fake_over(data)
+        assert (len(fake.requests), fake.store.dropped) == (4, 6)
+        Caller(fake).event()
+        assert fake.requests[-1].number == 11
+
+
+def test_a_dropped_request_that_ends_late_is_not_kept(directory):
+    """It was under way when newer ones took its place."""
+    with Data(directory) as data:
+        fake = fake_over(data, keep_requests=2)
+        caller = Caller(fake)
+        head = Head("storage", "PUT", caller.url(), (("content-length", "4"), ("content-type", "application/pdf")))
+        exchange = fake.open(head)
+        for number in range(2):
+            caller.event(key=str(number))
+        exchange.feed(b"data")
+        assert numbers_in(directory) == [3, 4]
+        assert len(fake.assets) == 1
+
+
 def test_an_event_without_a_key_is_kept(directory):
     """It has no stored answer."""
     with Data(directory) as data:

@@ -264,6 +264,7 @@ def test_health(fake, asker, caller):
         "version": "0.1.0",
         "now": 1000.0,
         "requests": 1,
+        "dropped": 0,
         "strict": True,
         "storageDialect": "s3",
     }
@@ -281,6 +282,21 @@ def test_the_journal_tells_requests_and_sends(asker, caller):
     later = asker.get("/_fake/journal?after=2").json()
     assert [request["number"] for request in later["requests"]] == [3]
     assert later["sends"] == journal["sends"]
+
+
+def test_what_was_dropped_is_told():
+    """The journal, the archive and the health of a fake that keeps the newest requests say how many are gone."""
+    fake = FakeFlowFlex(keep_requests=2)
+    caller, asker = Caller(fake), Asker(fake)
+    caller.event({"file": caller.asset()})
+    journal = asker.get("/_fake/journal").json()
+    assert journal["dropped"] == 1
+    assert [request["number"] for request in journal["requests"]] == [2, 3]
+    (send,) = journal["sends"]
+    assert (send["requests"], send["state"]) == ([2, 3], "delivered")
+    assert [file["path"] for file in send["files"]] == ["file"]
+    assert asker.get("/_fake/health").json()["dropped"] == 1
+    assert asker.get("/_fake/har").json()["log"]["comment"].startswith("requests 1 to 1 are not in it")
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "1.5", "9" * 20, "%C2%B2"])

@@ -72,7 +72,7 @@ def caller(fake):
 def archive_of(fake):
     presentation = Presentation(fake.store, fake.base_url)
     shown = [presentation.request(request, None) for request in fake.requests]
-    return archive(shown, {"api": fake.base_url, "storage": fake.storage_url})
+    return archive(shown, {"api": fake.base_url, "storage": fake.storage_url}, fake.store.dropped)
 
 
 def test_whatever_happened_is_a_valid_archive(fake, caller):
@@ -112,6 +112,19 @@ def test_an_entry_tells_what_crossed_the_wire(fake, caller):
     assert json.loads(response["content"]["text"])["status"] == "accepted"
     assert "rule event.accepted: " in first["comment"]
     assert "fault Status(" in second["comment"]
+
+
+def test_what_the_journal_has_dropped_is_told(fake, caller):
+    """An archive that is not whole says so, and is valid."""
+    caller.event()
+    assert "comment" not in archive_of(fake)["log"]
+    short = FakeFlowFlex(keep_requests=2)
+    for key in ("a", "b", "c"):
+        Caller(short).event(key=key)
+    har = archive_of(short)
+    check(har, HAR)
+    assert har["log"]["comment"] == "requests 1 to 1 are not in it: the journal keeps the newest ones"
+    assert len(har["log"]["entries"]) == 2
 
 
 def test_no_secret_is_exported(fake, caller):

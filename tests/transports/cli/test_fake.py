@@ -13,6 +13,7 @@ import pytest
 
 from flowflex_testing.switches import ALLOWED
 from flowflex_transports import FlowFlex, FlowFlexError, file
+from flowflex_transports.cli import fake as cli_fake
 from flowflex_transports.cli.arguments import parse
 from tests.testing.server.test_connection import Wire
 
@@ -250,6 +251,15 @@ def test_the_documentation_tells_every_option(capsys):
     options = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help"}
     told = set(re.findall(r"--[a-z][a-z-]*", (Path(__file__).parents[3] / "docs" / "fake.md").read_text()))
     assert options == told
+
+
+def test_its_journal_is_bounded():
+    """It may run for weeks; how many requests it keeps is told where its other bounds are."""
+    ports = dict.fromkeys(cli_fake._PORTS, 0)
+    fake = cli_fake._fake(parse(["fake"]), ports, None)
+    assert fake.store.keep_requests == cli_fake.KEPT_REQUESTS
+    told = (Path(__file__).parents[3] / "docs" / "fake.md").read_text()
+    assert f"the newest {cli_fake.KEPT_REQUESTS:,} requests" in " ".join(told.split())
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from flowflex_testing import MemoryTransport
-from flowflex_transports import Event, FlowFlex, FlowFlexError
+from flowflex_transports import Event, FlowFlex, FlowFlexError, file
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +102,26 @@ def test_five_thousand_sends_leave_the_page_usable(open_page, fake):
     expect(rows).to_have_count(1)
     rows.click()
     expect(page.get_by_role("heading", name="event.4999")).to_be_visible()
+
+
+@pytest.mark.parametrize("fake", [{"keep_requests": 20}], indirect=True)
+def test_requests_that_were_dropped_leave_the_page(page, fake, client, rows):
+    """The list holds what the journal keeps, and says that there was more."""
+    gone = page.get_by_text("dropped")
+    client.send_event("first.of.all", payload={"file": file(b"text", filename="a.txt")})
+    expect(rows).to_have_count(1)
+    expect(gone).to_be_hidden()
+    for number in range(25):
+        client.send_event(f"event.{number}")
+    expect(rows).to_have_count(20)
+    expect(rows.last).to_contain_text("event.5")
+    expect(gone).to_have_text("8 older requests were dropped: the fake keeps the newest ones.")
+    page.reload()
+    expect(rows).to_have_count(20)
+    expect(gone).to_be_visible()
+    fake.reset()
+    expect(rows).to_have_count(0)
+    expect(gone).to_be_hidden()
 
 
 def test_a_lost_connection_is_told_until_it_is_back(page, client, rows):
