@@ -14,19 +14,28 @@
     finding = judge(Tape.of_seed("1"), "safety", blocking(my_loop))
 
 `blocking` takes such a function, `on_asyncio` an async one that runs on an event loop of asyncio, in which
-`asyncio.sleep` and timeouts take no real time, and `on_trio` one that runs on trio. Trio shuffles the tasks that are
-ready at the same time, so that there a tape decides everything but their order.
+`asyncio.sleep` and timeouts take no real time, and `on_trio` one that runs on trio.
+
+`client_on_trio` takes an async function of a host alone, for a client that has its loop within: the host is its
+transport.
+
+    async def with_my_client(host):
+        client = MyClient(host.settings, transport=host)
+        return await client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
 """
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from math import inf, nextafter
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from flowflex_core.errors import FlowFlexError
 from flowflex_core.messages import Failure, Outcome, Request, SendEventResult
 from flowflex_core.operations import SendEvent
+from flowflex_core.settings import Settings
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
 from flowflex_testing.simulation.world import Send, World, content_of
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 
 BlockingRun = Callable[[SendEvent, "BlockingHost"], SendEventResult]
 AsyncRun = Callable[[SendEvent, "AsyncHost"], Coroutine[Any, Any, SendEventResult]]
+ClientRun = Callable[["AsyncHost"], Coroutine[Any, Any, SendEventResult]]
 
 
 class _Host:
@@ -57,14 +67,29 @@ class _Host:
         """Keep a snapshot where the death of the process does not reach it."""
         self._send.snapshots.append(snapshot)
 
-    def content(self, request: Request) -> bytes:
-        """Return the bytes to send."""
-        return content_of(request)
+    @property
+    def settings(self) -> Settings:
+        """Where to send, as whom, and within which bounds."""
+        return self._send.settings
+
+    @property
+    def event(self) -> str:
+        """The name of the event."""
+        return self._send.event
+
+    @property
+    def key(self) -> str:
+        """The key that the event is sent under."""
+        return self._send.key
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What is sent, with the bytes of its files: at the paths of the operation nothing stands on any disk."""
+        return self._send.opened
 
     def operation(self) -> SendEvent:
         """Start the send."""
         send = self._send
-        send.began_at = self.now()
         return SendEvent.start(send.settings, send.event, send.payload, idempotency_key=send.key, sizes=send.sizes)
 
     def end(self, result: SendEventResult | FlowFlexError) -> None:
@@ -82,7 +107,7 @@ class BlockingHost(_Host):
 
     def perform(self, request: Request) -> Outcome:
         """Perform a request, and return what came of it."""
-        flight = Flight(self._world.network, self, request)
+        flight = Flight(self._world.network, self, request, content_of(request))
         flight.decided_at = self._looked_at
         self._world.fly(flight, self._send)
         timeline, until = self._world.timeline, flight.at + request.total
@@ -116,18 +141,27 @@ class AsyncHost(_Host):
         self._heard: dict[int, Any] = {}
         # Brings the timeline to the present of the runtime, and whoever waits for it to look again.
         self.catch_up: Callable[[], None] = lambda: None
+        # Cancels the loop, where its runtime can.
+        self.give_up: Callable[[], None] | None = None
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
         self.catch_up()
         return super().now()
 
-    async def perform(self, request: Request) -> Outcome:
-        """Perform a request, and return what came of it."""
+    async def perform(self, request: Request, body: Any = None) -> Outcome:
+        """Perform a request, and return what came of it; `body`, as a transport is given it, where a client does."""
+        if body is None or isinstance(body, bytes):
+            content = content_of(request)
+        else:
+            content = b"".join([chunk async for chunk in body.chunks()])
         self.catch_up()
-        flight = Flight(self._world.network, self, request)
+        world = self._world
+        flight = Flight(world.network, self, request, content)
         event = self._heard[id(flight)] = self._make_event()
-        self._world.fly(flight, self._send)
+        world.fly(flight, self._send)
+        if self.give_up is not None and world.may_cancel and world.tape.once_in(8):
+            self.give_up()
         self.catch_up()
         await event.wait()
         assert flight.outcome is not None
@@ -138,6 +172,23 @@ class AsyncHost(_Host):
         if (event := self._heard.pop(id(flight), None)) is not None:
             event.set()
 
+    async def aclose(self) -> None:
+        """Do nothing: there are no connections."""
+
+    async def run_to_end(self, run: ClientRun) -> None:
+        """Run a loop, and write down how it ended."""
+        self._send.began_at = self.now()
+        try:
+            self.end(await run(self))
+        except FlowFlexError as error:
+            self.end(error)
+
+    def was_cancelled(self) -> None:
+        """Write down that the caller gave up."""
+        self.is_over = True
+        self._send.was_cancelled = True
+        self._send.ended_at = self.now()
+
 
 def blocking(run: BlockingRun) -> Callable[[World], None]:
     """Make a loop out of a function that drives one operation; the sends of a world follow one another."""
@@ -145,6 +196,7 @@ def blocking(run: BlockingRun) -> Callable[[World], None]:
     def loop(world: World) -> None:
         for send in world.sends:
             host = BlockingHost(world, send)
+            send.began_at = host.now()
             try:
                 host.end(run(host.operation(), host))
             except FlowFlexError as error:
@@ -161,7 +213,7 @@ def on_asyncio(run: AsyncRun) -> Callable[[World], None]:
     def loop(world: World) -> None:
         async def every_send() -> None:
             hosts = [AsyncHost(world, send, asyncio.Event) for send in world.sends]
-            await asyncio.gather(*(_run_to_end(run, host) for host in hosts))
+            await asyncio.gather(*(host.run_to_end(partial(_drive, run)) for host in hosts))
 
         event_loop = _TimelineEventLoop(world.timeline)
         with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
@@ -174,8 +226,22 @@ def on_asyncio(run: AsyncRun) -> Callable[[World], None]:
 
 def on_trio(run: AsyncRun) -> Callable[[World], None]:
     """Make a loop out of an async function that runs on trio; the sends of a world run at the same time."""
+    return client_on_trio(partial(_drive, run))
+
+
+def client_on_trio(run: ClientRun) -> Callable[[World], None]:
+    """Make a loop out of an async function that sends by a client on trio; the sends run at the same time."""
+    from unittest.mock import patch
+
     import trio
     import trio.testing
+
+    async def run_until_cancelled(host: AsyncHost) -> None:
+        with trio.CancelScope() as scope:
+            host.give_up = scope.cancel
+            await host.run_to_end(run)
+        if scope.cancelled_caught:
+            host.was_cancelled()
 
     def loop(world: World) -> None:
         clock = trio.testing.MockClock(autojump_threshold=0)
@@ -188,21 +254,21 @@ def on_trio(run: AsyncRun) -> Callable[[World], None]:
                     for send in world.sends:
                         host = AsyncHost(world, send, trio.Event)
                         host.catch_up = pump.look_again
-                        senders.start_soon(_run_to_end, run, host)
+                        senders.start_soon(run_until_cancelled, host)
                 nursery.cancel_scope.cancel()
 
-        trio.run(every_send, clock=clock)
+        # So that trio shuffles what is ready at the same time by the tape; pytest-trio does the same for Hypothesis.
+        shuffled = Random(world.tape.choose(256))  # noqa: S311 - no secret
+        with patch.multiple("trio._core._run", _r=shuffled, _ALLOW_DETERMINISTIC_SCHEDULING=True):
+            trio.run(every_send, clock=clock)
         while world.timeline.run_next():
             pass
 
     return loop
 
 
-async def _run_to_end(run: Callable[[SendEvent, AsyncHost], Awaitable[SendEventResult]], host: AsyncHost) -> None:
-    try:
-        host.end(await run(host.operation(), host))
-    except FlowFlexError as error:
-        host.end(error)
+async def _drive(run: AsyncRun, host: AsyncHost) -> SendEventResult:
+    return await run(host.operation(), host)
 
 
 class _TimelineSelector(selectors.SelectSelector):

@@ -31,10 +31,6 @@ class Performer(Protocol):
     number: int
     is_over: bool
 
-    def content(self, request: Request) -> bytes:
-        """Return the bytes to send."""
-        ...
-
     def hear(self, flight: "Flight", outcome: Outcome) -> None:
         """Take the outcome of a flight."""
         ...
@@ -75,12 +71,12 @@ class Flight:
         "was_heard",
     )
 
-    def __init__(self, network: "Network", performer: Performer, request: Request) -> None:
+    def __init__(self, network: "Network", performer: Performer, request: Request, body: bytes) -> None:
         self._network = network
         self.performer = performer
         self.request = request
         self.leg: Leg = leg_of(request)
-        self.body = performer.content(request)
+        self.body = body
         self.at = self.decided_at = network.timeline.now
         self.mishap = ""
         self.reply: Reply | None = None

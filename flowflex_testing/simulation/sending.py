@@ -5,7 +5,7 @@ process death in the world, a life ends at any turn, and another begins from the
 """
 
 from flowflex_core.errors import FlowFlexError
-from flowflex_core.messages import Outcome, Request, Turn
+from flowflex_core.messages import Outcome, Turn
 from flowflex_core.operations import SendEvent
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.world import Send, World, content_of
@@ -41,10 +41,6 @@ class Life:
             )
         self._take(self._operation.advance(send.began_at))
 
-    def content(self, request: Request) -> bytes:
-        """Return the bytes to send."""
-        return content_of(request)
-
     def hear(self, flight: Flight, outcome: Outcome) -> None:  # noqa: ARG002 - a performer hears both
         """Hand an outcome in."""
         if not self.is_over:
@@ -63,7 +59,7 @@ class Life:
             self._die()
             return
         for request in turn.requests:
-            world.fly(Flight(world.network, self, request), send)
+            world.fly(Flight(world.network, self, request, content_of(request)), send)
         if turn.done:
             self._end()
         elif world.may_cancel and world.tape.once_in(8):

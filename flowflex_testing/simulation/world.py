@@ -48,6 +48,24 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
 )
 SIZES = tuple({ref: len(CONTENTS[str(ref.source)]) for ref in files_in(payload)} for payload in PAYLOADS)
 
+_IN_MEMORY = {
+    ref: FileRef(CONTENTS[str(ref.source)], filename=ref.filename, mime=ref.mime)
+    for ref in (_INVOICE, _PHOTO, _EMPTY, _VOICE)
+}
+
+
+def _opened(value: Any) -> Any:
+    """Return a payload with the bytes of its files in the place of their paths."""
+    if isinstance(value, FileRef):
+        return _IN_MEMORY[value]
+    if isinstance(value, dict):
+        return {key: _opened(child) for key, child in value.items()}
+    return [_opened(child) for child in value] if isinstance(value, list) else value
+
+
+# The same payloads for a client, which opens files by itself.
+OPENED: tuple[dict[str, Any], ...] = tuple(_opened(payload) for payload in PAYLOADS)
+
 
 class Send:
     """One send in a world, and what became of it.
@@ -72,6 +90,7 @@ class Send:
         "key",
         "lives",
         "number",
+        "opened",
         "payload",
         "result",
         "settings",
@@ -85,6 +104,7 @@ class Send:
         self.number = number
         self.event = "invoice.created"
         self.payload = PAYLOADS[payload]
+        self.opened = OPENED[payload]
         self.sizes = SIZES[payload]
         self.key = f"key-{number}"
         self.settings = settings
@@ -178,13 +198,13 @@ class World:
 
 def source_of(request: Request) -> str:
     """Return the path of the file that a request sends; empty for any other."""
-    return "" if isinstance(request.body, bytes) else str(request.body.source)
+    return "" if isinstance(request.body, bytes) else f"/files/{request.body.filename}"
 
 
 def content_of(request: Request) -> bytes:
     """Return the bytes of a request: of a file, what stands at its path."""
     body = request.body
-    return body if isinstance(body, bytes) else CONTENTS[str(body.source)]
+    return body if isinstance(body, bytes) else CONTENTS[source_of(request)]
 
 
 @cache

@@ -1,9 +1,17 @@
 """Loops over the core as an embedder writes them, for each of the hosts."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import trio
+
+from flowflex_testing.simulation.hosts import client_on_trio
+from flowflex_testing.simulation.network import API
+from flowflex_testing.simulation.timeline import FIRST_MOMENT
+from flowflex_testing.simulation.world import API_KEY, API_SECRET, CODE
+from flowflex_transports.trio.client import AsyncFlowFlex
 
 
 def sequential(operation, host):
@@ -55,6 +63,30 @@ async def with_trio(operation, host):
             turn = operation.advance(host.now(), *outcomes)
         nursery.cancel_scope.cancel()
     return operation.result()
+
+
+async def send_by_our_client(host):
+    """Send by `AsyncFlowFlex`, whose transport is the host."""
+    bounds = host.settings
+    client = AsyncFlowFlex(
+        api_key=API_KEY,
+        api_secret=API_SECRET,
+        integration_code=CODE,
+        base_url=API,
+        timeout_seconds=bounds.timeout_seconds,
+        deadline_seconds=bounds.deadline_seconds,
+        max_retries=bounds.max_retries,
+        max_parallel_uploads=bounds.max_parallel_uploads,
+        transport=host,
+    )
+    return await client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+
+
+def our_client_on_trio(world):
+    """Run the sends of a world by `AsyncFlowFlex`, on whose wall clock it is as late as in the world."""
+    clock = SimpleNamespace(time=lambda: FIRST_MOMENT + trio.current_time())
+    with patch("flowflex_transports.calls.time", clock):
+        client_on_trio(send_by_our_client)(world)
 
 
 def forgetful(operation, host):

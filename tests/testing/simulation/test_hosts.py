@@ -2,6 +2,7 @@
 
 import pytest
 
+from flowflex_testing.simulation.campaign import run_schedules
 from flowflex_testing.simulation.hosts import blocking, on_asyncio, on_trio
 from flowflex_testing.simulation.schedule import judge, mode_of
 from flowflex_testing.simulation.tape import Tape
@@ -11,6 +12,7 @@ HOSTS = {
     "blocking": blocking(loops.sequential),
     "asyncio": on_asyncio(loops.with_asyncio),
     "trio": on_trio(loops.with_trio),
+    "client": loops.our_client_on_trio,
 }
 
 
@@ -21,11 +23,19 @@ def test_a_good_loop_keeps_every_rule(host):
         assert judge(Tape.of_seed(f"hosts/{number}"), mode_of(number), HOSTS[host]) is None
 
 
-@pytest.mark.parametrize("host", ["blocking", "asyncio"])
+@pytest.mark.parametrize("host", HOSTS)
 def test_a_loop_tells_the_same_story_twice(host):
-    """The same tape makes the same story; on trio, which shuffles what is ready at the same time, it may not."""
+    """The same tape makes the same story, also on trio, which shuffles what is ready at the same time."""
     for number in range(20):
         assert judge(Tape.of_seed(f"hosts/{number}"), mode_of(number), HOSTS[host], twice=True) is None
+
+
+def test_our_client_comes_to_every_end():
+    """`AsyncFlowFlex` comes to every kind of end in the simulation, that by a cancel included."""
+    tally = run_schedules("client", range(600), loops.our_client_on_trio)
+    assert tally.findings == {}
+    ends = {end.partition(": ")[2] for end in tally.ends}
+    assert {"success", "cancelled", "FlowFlexOutcomeUnknownError", "FlowFlexUploadTimeoutError"} <= ends
 
 
 def test_a_loop_that_drops_failures_is_found():
