@@ -4,7 +4,7 @@ The text is masked as text, not as JSON or XML: a refused body may be neither, a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from flowflex_core.secrets import spellings
 from flowflex_testing.engine.messages import Headers
@@ -50,10 +50,10 @@ class Masking:
 
     Args:
         credentials: The keys, secrets and Authorization headers of the tenants.
-        tokens: The tokens of the upload URLs that were issued.
+        tokens: The tokens of the upload URLs that were issued, also of those to come.
     """
 
-    def __init__(self, credentials: Iterable[str], tokens: Iterable[str] = ()) -> None:
+    def __init__(self, credentials: Iterable[str], tokens: Container[str] = ()) -> None:
         known = {
             spelling
             for credential in credentials
@@ -63,7 +63,7 @@ class Masking:
         # The longest first: of a secret within another no part is left.
         words = "|".join(re.escape(spelling) for spelling in sorted(known, key=len, reverse=True))
         self._credentials = re.compile(words or r"(?!)")
-        self._tokens = frozenset(tokens)
+        self._tokens = tokens
 
     def text(self, text: str) -> str:
         """Return `text` with a mark in the place of each secret."""

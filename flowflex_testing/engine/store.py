@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from flowflex_testing.clock import Clock
-from flowflex_testing.engine.expiries import FILE_LIFETIME, Expiries, Expiry
+from flowflex_testing.engine.expiries import FILE_LIFETIME, URL_LIFETIME, Expiries, Expiry
 from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.engine.messages import Head
 from flowflex_testing.switches import Switches
@@ -179,6 +179,8 @@ class Store:
         self.expired: list[Expiry] = []
         self._expiries = Expiries(self._expire)
         clock.attend(self._expiries)
+        # Of the upload URLs that were issued, so that they can be masked wherever they are shown.
+        self.tokens: set[str] = set()
         self.tenants: dict[str, Tenant] = {}
         self.tenant_by_authorization: dict[str, Tenant] = {}
         for tenant in tenants:
@@ -212,6 +214,8 @@ class Store:
                 "upload-url", name, {upload.asset_id: upload.issued_at for upload in tenant.uploads.values()}
             )
             expiries.restore("file", name, {asset.id: asset.stored_at for asset in tenant.assets.values()})
+            for upload in tenant.uploads.values():
+                self.upload_url(tenant, upload, URL_LIFETIME)  # it notes the token
             expiries.restore("key", name, {key: answer.stored_at for key, answer in tenant.answers.items()})
 
     def record(self, head: Head, operation: str | None) -> RecordedRequest:
@@ -296,6 +300,7 @@ class Store:
         path = f"/assets/{tenant.name}/{upload.asset_id}/{quote(upload.filename, safe='')}"
         signed = f"{path}?X-Expires={int(upload.issued_at + lifetime)}"
         token = self.signature("PUT", signed, upload.mime)
+        self.tokens.add(token)
         return f"{self.storage_url}{signed}&X-Signature={token}", token
 
     @staticmethod

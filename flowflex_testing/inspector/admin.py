@@ -8,7 +8,6 @@ import dataclasses
 import ipaddress
 import json
 import re
-import uuid
 from collections.abc import Callable, Iterable
 from pkgutil import get_data
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,8 @@ from flowflex_testing.engine.messages import Abort, BodyCut, BodyReader, Head, H
 from flowflex_testing.faults.forms import as_form, catalogue, read_form
 from flowflex_testing.faults.kinds import OPERATIONS
 from flowflex_testing.inspector.har import archive
+from flowflex_testing.inspector.news import Watch
 from flowflex_testing.inspector.presentation import Presentation
-from flowflex_testing.inspector.sends import Mark, group
 
 if TYPE_CHECKING:
     from flowflex_testing.engine.store import Store
@@ -80,8 +79,8 @@ class Admin:
     def __init__(self, fake: "FakeFlowFlex", host: str) -> None:
         self._fake = fake
         self._host = host
-        self._store: Store | None = None
-        self._epoch = ""
+        self._store = fake.store
+        self._watch = Watch(fake.store)
         self._routes: dict[str, dict[str, Callable[[Head, dict[str, Any]], Reply]]] = {
             "health": {"GET": self._health},
             "journal": {"GET": self._journal},
@@ -149,37 +148,31 @@ class Admin:
         )
 
     def _journal(self, head: Head, _change: dict[str, Any]) -> Reply:
-        after = _after(head)
         store = self._fake.store
-        # Read before what it stands for: what changes meanwhile is told by the next one.
-        revision = store.revision
-        clock = store.clock
-        etag = f'"{self._epoch_of(store)}-{revision}-{clock.changes}"'
+        news = self._watch_of(store).since(dict(parse_qsl(head.target.partition("?")[2])).get("since", ""))
+        etag = f'"{news.cursor}"'
         headers: Headers = (("ETag", etag),)
         if etag in [tag.strip().removeprefix("W/") for tag in dict(head.headers).get("if-none-match", "").split(",")]:
             return Reply(304, headers)
-        requests = list(store.requests)
-        sends = group(requests)
-        marks: dict[int, Mark] = {number: mark for send in sends for number, mark in send.marks.items()}
         presentation = Presentation(store, self._fake.base_url)
-        shown = [request for request in requests if request.number > after]
         return _json(
             {
-                "revision": revision,
-                "now": clock.now(),
-                "rate": clock.rate,
+                "cursor": news.cursor,
+                "whole": news.is_whole,
+                "now": store.clock.now(),
+                "rate": store.clock.rate,
                 "dropped": store.dropped,
-                "requests": [presentation.request(request, marks.get(request.number)) for request in shown],
-                "sends": [presentation.send(send) for send in sends],
+                "requests": [presentation.request(request, mark) for request, mark in news.requests],
+                "sends": [presentation.send(send) for send in news.sends],
             },
             headers=headers,
         )
 
-    def _epoch_of(self, store: "Store") -> str:
-        """Return a name for the journal of `store`: a fake that forgot counts its revisions from the start again."""
+    def _watch_of(self, store: "Store") -> Watch:
+        """Return what watches `store`: a fake that forgot has another one."""
         if store is not self._store:
-            self._store, self._epoch = store, uuid.uuid4().hex
-        return self._epoch
+            self._store, self._watch = store, Watch(store)
+        return self._watch
 
     def _har(self, _head: Head, _change: dict[str, Any]) -> Reply:
         store = self._fake.store
@@ -330,13 +323,6 @@ def _read_change(head: Head, body: BodyReader) -> dict[str, Any]:
     if not isinstance(change, dict):
         raise _Mistake(400, "the body is no JSON object")
     return change
-
-
-def _after(head: Head) -> int:
-    after = dict(parse_qsl(head.target.partition("?")[2])).get("after", "0")
-    if not (after.isascii() and after.isdecimal() and len(after) < 16):
-        raise _Mistake(400, "after is the number of a request")
-    return int(after)
 
 
 def _refuse_others(change: dict[str, Any], names: Iterable[str]) -> None:

@@ -130,15 +130,12 @@ class Presentation:
 
 def masking_of(store: Store) -> Masking:
     """Return a masking of all that is secret in a store."""
-    with store.lock:
-        tenants = [(tenant, list(tenant.uploads.values())) for tenant in store.tenants.values()]
     credentials = [
         word
-        for tenant, _ in tenants
+        for tenant in list(store.tenants.values())
         for word in (tenant.api_key, tenant.api_secret, tenant.authorization.removeprefix("Basic "))
     ]
-    tokens = [store.upload_url(tenant, upload, URL_LIFETIME)[1] for tenant, uploads in tenants for upload in uploads]
-    return Masking(credentials, tokens)
+    return Masking(credentials, store.tokens)
 
 
 def is_kept(spool: Spool | None, asset_id: str, sha256: str) -> bool:

@@ -37,6 +37,7 @@ class Send:
         state: `delivered`; `failed-run` where it was accepted and its run failed; `refused` and `interrupted` where
             its last request was, and `uploading` otherwise.
         asset_ids: What it has uploaded, in the order of their URLs.
+        named_ids: The asset ids in the body of the last attempt of its event.
         marks: The number of a request to what it repeats: `retry` is another attempt, `replay` was answered from the
             idempotency key, `overwrite` put a file a second time.
     """
@@ -48,6 +49,7 @@ class Send:
     key: str | None
     state: State
     asset_ids: tuple[str, ...]
+    named_ids: tuple[str, ...]
     marks: dict[int, Mark]
 
     @property
@@ -75,6 +77,7 @@ class _Event:
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])
     uploads: list[_Upload] = field(default_factory=list[_Upload])
     event_id: str | None = None
+    named_ids: tuple[str, ...] = ()
 
 
 def group(requests: Iterable[RecordedRequest]) -> list[Send]:
@@ -148,8 +151,9 @@ class _Grouping:
             self._marks[request.number] = "retry"
         event.requests.append(request)
         event.event_id = request.event_id or event.event_id
-        for asset_id in _ASSET_ID.findall(request.body):
-            upload = self._upload_by_asset.get(asset_id.decode())
+        event.named_ids = tuple(asset_id.decode() for asset_id in _ASSET_ID.findall(request.body))
+        for asset_id in event.named_ids:
+            upload = self._upload_by_asset.get(asset_id)
             if upload is not None and not upload.is_taken and request.tenant in (None, upload.tenant):
                 upload.is_taken = True
                 event.uploads.append(upload)
@@ -189,6 +193,7 @@ class _Grouping:
             event.key if event is not None else None,
             _state(event, uploads),
             tuple(asset_id for upload in uploads for asset_id in upload.asset_ids),
+            event.named_ids if event is not None else (),
             {request.number: mark for request in requests if (mark := self._marks.get(request.number)) is not None},
         )
 

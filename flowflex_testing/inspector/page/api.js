@@ -38,12 +38,14 @@ async function read(path) {
   return response.json();
 }
 
-// Requests with a number over `after`, and all sends; null where nothing has changed since `etag`.
-export async function journal(after, etag) {
-  const response = await call(`journal?after=${after}`, { headers: etag ? { "If-None-Match": etag } : {} });
+// What is new since `cursor` was given, or everything where it is null; null where nothing is.
+export async function journal(cursor) {
+  const response = cursor
+    ? await call(`journal?since=${cursor}`, { headers: { "If-None-Match": `"${cursor}"` } })
+    : await call("journal");
   if (response.status === 304) return null;
   if (!response.ok) throw new Failure(await sentence(response));
-  return { ...(await response.json()), etag: response.headers.get("ETag") };
+  return response.json();
 }
 
 export const health = () => read("health");

@@ -35,10 +35,10 @@ export function follow(journal, changed) {
   }
 
   async function takeNews() {
-    const reply = await api.journal(journal.after, journal.etag);
+    const reply = await api.journal(journal.cursor);
     if (reply === null) return;
-    if (journal.take(reply)) await changed(reply);
-    else await takeNews();
+    journal.take(reply);
+    await changed(reply);
   }
 
   document.addEventListener("visibilitychange", () => document.hidden || ask());

@@ -1,57 +1,16 @@
 // What the page knows of the fake's journal, and the items of its list: sends, and requests that belong to none.
 
-// An answer that takes longer than so many requests after it is not waited for.
-const PATIENCE = 200;
-
 export class Journal {
   #requests = new Map();
-  #unanswered = new Set();
-  #highest = 0;
-  #sends = [];
+  #items = new Map();
+  // The number of a request to the id of the item that it is in.
+  #homes = new Map();
   #dropped = 0;
-  #etag = null;
+  #cursor = null;
 
-  // Only what comes after this number can have changed. The last request is asked for again, to see whether it is
-  // still the same.
-  get after() {
-    const waitedFor = [...this.#unanswered].filter((number) => number > this.#highest - PATIENCE);
-    return Math.max(0, Math.min(this.#highest, ...waitedFor) - 1);
-  }
-
-  get etag() {
-    return this.#etag;
-  }
-
-  // Take a reply in, and return whether the journal is whole. It is not where the fake has forgotten, or is another
-  // one, since the last reply: then all is to be asked for again.
-  take(reply) {
-    const last = this.#requests.get(this.#highest);
-    if (last && !reply.requests.some((request) => isSame(request, last))) {
-      this.forget();
-      return false;
-    }
-    for (const request of reply.requests) this.#takeRequest(request);
-    this.#drop(reply.dropped);
-    this.#sends = reply.sends;
-    this.#etag = reply.etag;
-    return true;
-  }
-
-  #takeRequest(request) {
-    const { number, status, reply } = request;
-    this.#requests.set(number, request);
-    this.#highest = Math.max(this.#highest, number);
-    if (status === null && reply === null) this.#unanswered.add(number);
-    else this.#unanswered.delete(number);
-  }
-
-  // What the fake keeps no more is gone here, too: nothing there tells to which send it belonged.
-  #drop(last) {
-    for (let number = this.#dropped + 1; number <= last; number += 1) {
-      this.#requests.delete(number);
-      this.#unanswered.delete(number);
-    }
-    this.#dropped = last;
+  // What the fake is to be asked with for what is new; null asks for everything.
+  get cursor() {
+    return this.#cursor;
   }
 
   // How many requests that came before all others the fake keeps no more.
@@ -59,22 +18,42 @@ export class Journal {
     return this.#dropped;
   }
 
+  // Take in what is new. It may be everything: the fake has forgotten then, or is another one.
+  take({ cursor, whole, dropped, requests, sends }) {
+    if (whole) this.forget();
+    this.#cursor = cursor;
+    for (const request of requests) this.#requests.set(request.number, request);
+    const items = [...sends.map((send) => this.#sendItem(send)), ...requests.filter(isLone).map(requestItem)];
+    // A request is in one item alone: others that had one of these have come along, or are no more.
+    for (const { number } of items.flatMap((item) => item.requests)) this.#items.delete(this.#homes.get(number));
+    for (const item of items) {
+      this.#items.set(item.id, item);
+      for (const { number } of item.requests) this.#homes.set(number, item.id);
+    }
+    this.#drop(dropped, whole);
+  }
+
+  // Whoever lost only a part of its requests came along as another item.
+  #drop(last, whole) {
+    for (let number = this.#dropped + 1; number <= last && !whole; number += 1) {
+      this.#items.delete(this.#homes.get(number));
+      this.#homes.delete(number);
+      this.#requests.delete(number);
+    }
+    this.#dropped = last;
+  }
+
   forget() {
-    this.#dropped = 0;
     this.#requests.clear();
-    this.#unanswered.clear();
-    this.#highest = 0;
-    this.#sends = [];
-    this.#etag = null;
+    this.#items.clear();
+    this.#homes.clear();
+    this.#dropped = 0;
+    this.#cursor = null;
   }
 
   // Newest first.
   items() {
-    const taken = new Set(this.#sends.flatMap((send) => send.requests));
-    const lone = [...this.#requests.values()].filter((request) => !taken.has(request.number));
-    return [...this.#sends.map((send) => this.#sendItem(send)), ...lone.map(requestItem)].sort(
-      (one, other) => other.number - one.number,
-    );
+    return [...this.#items.values()].sort((one, other) => other.number - one.number);
   }
 
   #sendItem(send) {
@@ -84,15 +63,13 @@ export class Journal {
   }
 }
 
+// What is for none of the operations belongs to no send.
+const isLone = (request) => request.operation === null;
+
 function titleOf({ event, files }, requests) {
   if (event !== null) return event;
   if (requests.some((request) => request.operation === "event")) return "Event without a name";
   return files.length === 1 ? `Upload of ${files[0].filename}` : "Upload";
-}
-
-function isSame(one, other) {
-  const marks = ({ number, at, method, target, headers }) => JSON.stringify([number, at, method, target, headers]);
-  return marks(one) === marks(other);
 }
 
 function requestItem(request) {

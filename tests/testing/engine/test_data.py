@@ -12,6 +12,7 @@ from flowflex_testing.engine.messages import Head
 from flowflex_testing.engine.store import Upload
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.inspector.admin import Admin
+from flowflex_testing.inspector.presentation import masking_of
 from tests.testing.caller import Body, Caller
 
 FILE = "flowflex-fake.sqlite3"
@@ -210,6 +211,15 @@ def test_a_dropped_request_that_ends_late_is_not_kept(directory):
         exchange.feed(b"data")
         assert numbers_in(directory) == [3, 4]
         assert len(fake.assets) == 1
+
+
+def test_a_token_of_the_last_time_is_masked(directory):
+    """Its URL is still good, wherever a body says it."""
+    with Data(directory) as data:
+        token = Caller(fake_over(data)).upload_url().json()["token"]
+    with Data(directory) as data:
+        fake = fake_over(data)
+        assert token not in masking_of(fake.store).text(f"it is {token}")
 
 
 def test_an_event_without_a_key_is_kept(directory):

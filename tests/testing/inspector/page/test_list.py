@@ -104,6 +104,29 @@ def test_five_thousand_sends_leave_the_page_usable(open_page, fake):
     expect(page.get_by_role("heading", name="event.4999")).to_be_visible()
 
 
+def test_a_change_of_a_long_list_costs_the_page_little(page, client, rows):
+    """It is told the sends that changed, an old one as well, and asks for nothing else."""
+    for number in range(30):
+        client.send_event(f"event.{number}", idempotency_key=f"key-{number}")
+    expect(rows).to_have_count(30)
+    with page.expect_response(lambda reply: "/journal" in reply.url and reply.status == 200) as told:
+        client.send_event("event.3", idempotency_key="key-3")
+    assert [send["requests"] for send in told.value.json()["sends"]] == [[4, 31]]
+    expect(rows.filter(has_text="event.3").filter(has_text="1 replay")).to_have_count(1)
+    expect(rows).to_have_count(30)
+
+
+def test_uploads_that_an_event_takes_leave_their_row(page, client, rows):
+    """Of two uploads that were one send, an event takes one: two rows, and no request in both."""
+    asset_id = client.upload_file(file(b"one", filename="one.txt"))
+    client.upload_file(file(b"two", filename="two.txt"))
+    expect(rows.locator(".title")).to_have_text(["Upload"])
+    client.send_event("invoice.created", payload={"file": asset_id})
+    expect(rows.locator(".title")).to_have_text(["Upload of two.txt", "invoice.created"])
+    rows.last.click()
+    expect(page.locator("#timeline > li")).to_have_count(3)
+
+
 @pytest.mark.parametrize("fake", [{"keep_requests": 20}], indirect=True)
 def test_requests_that_were_dropped_leave_the_page(page, fake, client, rows):
     """The list holds what the journal keeps, and says that there was more."""
