@@ -1,5 +1,6 @@
 """How long a repeated request waits: exponential, spread by its key, and as long as the server asks."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
@@ -55,6 +56,11 @@ def test_any_attempt_has_a_delay(key, leg, attempt):
     seconds = delay(key, leg, attempt)
     assert 0.25 <= seconds <= 8.0
     assert seconds == delay(key, leg, attempt)
+
+
+def test_a_key_that_is_no_text_has_a_delay():
+    """A key may hold half of a surrogate pair, as a file name of an old system may: it seeds the jitter as well."""
+    assert 0.25 <= delay("\ud800", "put", 1) <= 0.5
 
 
 def test_legs_and_files_spread():
@@ -120,6 +126,18 @@ def test_retry_after_as_a_date(form):
     """All three forms of an HTTP date, the two obsolete ones too, are read as the seconds from now."""
     assert MOMENT.timestamp() == NOW
     assert retry_after(form, None, NOW) == 60.0
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata"])
+def test_a_date_is_in_gmt_wherever_it_is_read(monkeypatch, zone):
+    """A date means the same on a machine in any time zone."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert retry_after("Tue, 14 Nov 2023 22:14:20 GMT", None, NOW) == 60.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_retry_after_is_measured_by_the_servers_own_clock():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from flowflex_core import UploadFile, file
-from tests.core.drive import connection, error_of, fail, failed, grant, reply, start
+from flowflex_core import CreateUploadUrl, UploadFile, file
+from tests.core.drive import HOUR, NOW, connection, error_of, fail, failed, grant, reply, start
 
 EVENT = "event 'invoice.created'"
 RESUME = "; resume from error.snapshot to repeat it under the same key"
@@ -187,3 +187,89 @@ def test_a_wait_that_is_too_long_is_told(asked, told):
     error = failed(start(max_retries=1), event=[reply(429, retry_after=asked)] * 2)
     assert (f"; it asks to wait {asked} s, more than the 60 s waited for" in error.message) is told
     assert error.attempts == (1 if told else 2)
+
+
+def test_a_wait_that_is_too_long_is_told_after_what_happened():
+    """How long the server asks to wait comes behind what failed, and why."""
+    error = failed(start(), event=[reply(429, retry_after="61")])
+    assert error.message == (
+        f"{EVENT} was not accepted: the server answered 429; it asks to wait 61 s, more than the 60 s waited for"
+    )
+
+
+def test_a_deadline_tells_why_the_event_did_not_arrive():
+    """Where the event was refused for the time being, the deadline's error says so, with the fields of that refusal."""
+    operation = start(deadline_seconds=10, max_retries=9)
+    [event] = operation.advance(0.0).requests
+    operation.advance(9.0, reply(429, retry_after="0.9")(event))
+    operation.advance(10.0)
+    error = error_of(operation)
+    assert error.message == ("the deadline of 10 s came before the event could arrive: the server answered 429")
+    assert (error.status, error.attempts) == (429, 1)
+
+
+def test_a_deadline_before_any_trouble_has_no_attempts():
+    """Of a send whose uploads had no failure, no attempt is told as failed."""
+    operation = a_send(deadline_seconds=10)
+    operation.advance(0.0)
+    operation.advance(10.0)
+    assert error_of(operation).attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        (UploadFile.start(connection(deadline_seconds=1e-9), file("a.pdf"), key="k"), "'a.pdf' was not stored"),
+        (
+            CreateUploadUrl.start(connection(deadline_seconds=1e-9), filename="a.pdf", mime="application/pdf", key="k"),
+            "'a.pdf': the upload URL was not granted",
+        ),
+    ],
+)
+def test_a_deadline_too_short_for_the_clock_is_told_too(operation, message):
+    """A deadline that is past before anything is begun, for the clock cannot tell it from now, is told as any other."""
+    operation.advance(NOW)
+    assert error_of(operation).message == f"{message} when the deadline of 1e-09 s came"
+
+
+FORGOTTEN = (
+    "it was first sent so long ago that FlowFlex may have forgotten its key (24 hours), "
+    "and would take it for another event"
+)
+
+
+def test_a_doubt_that_comes_too_late_to_be_settled():
+    """Where a reply comes so late that the event cannot be repeated any more, no repetition is advised."""
+    operation = start(max_retries=0)
+    [event] = operation.advance(0.0).requests
+    operation.advance(24 * HOUR, fail("timeout", "nothing came", sent=True)(event))
+    assert error_of(operation).message == (
+        f"{EVENT} may or may not have arrived: nothing came; it cannot be repeated, for {FORGOTTEN}"
+    )
+
+
+def test_a_doubt_that_slept_too_long_is_not_repeated():
+    """Where a machine slept between two attempts until the key is forgotten, the error says so, and counts one."""
+    operation = start()
+    [event] = operation.advance(0.0).requests
+    operation.advance(0.0, reply(500)(event))
+    operation.advance(24 * HOUR)
+    error = error_of(operation)
+    assert error.message == f"{EVENT} may or may not have arrived, and cannot be repeated: {FORGOTTEN}"
+    assert error.attempts == 1
+
+
+def test_an_event_whose_files_are_gone_is_not_repeated():
+    """Where a machine slept between two attempts until the files are deleted, the error says what to do."""
+    operation = a_send()
+    now = 0.0
+    turn = operation.advance(now)
+    for answer in (grant(), reply(200), reply(429)):
+        turn = operation.advance(now, *(answer(request) for request in turn.requests))
+    operation.advance(48 * HOUR)
+    error = error_of(operation)
+    assert error.message == (
+        f"{EVENT} was not sent: its files were stored so long ago that FlowFlex deletes them (48 hours); "
+        "send it anew, with its files"
+    )
+    assert (error.code, error.attempts) == ("ASSET_FILE_MISSING", 1)
