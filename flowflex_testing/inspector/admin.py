@@ -237,7 +237,8 @@ class Admin:
 
     def _faults(self, _head: Head, _change: dict[str, Any]) -> Reply:
         armed = [as_form(fault) for fault in self._fake.faults.armed]
-        return _json({"armed": armed, **catalogue(), "operations": list(OPERATIONS)})
+        tenants = list(self._fake.store.tenants)
+        return _json({"armed": armed, **catalogue(), "operations": list(OPERATIONS), "tenants": tenants})
 
     def _arm(self, _head: Head, change: dict[str, Any]) -> Reply:
         try:

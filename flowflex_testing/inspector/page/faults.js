@@ -7,6 +7,8 @@ import { number, plural } from "./words.js";
 
 const sheet = byId("faults");
 const form = byId("arm");
+// What it means that a field which has a default is to hold nothing.
+const NOTHING = { seconds: "until disarmed" };
 const TYPES = { int: "whole number", float: "number", str: "text", bytes: "text" };
 let kinds = [];
 
@@ -21,6 +23,7 @@ export function watchFaults() {
     change(() => api.arm(chosenFault()), "The fault is armed");
   });
   form.elements.kind.addEventListener("change", showKind);
+  form.elements.operation.addEventListener("change", showSharedPort);
 }
 
 function change(action, news) {
@@ -34,15 +37,22 @@ function change(action, news) {
 export async function refreshFaults() {
   const reply = await api.faults();
   showArmed(reply.armed);
+  showTenants(reply.tenants);
   if (kinds.length > 0) return;
   kinds = reply.kinds;
-  form.elements.operation.replaceChildren(...reply.operations.map(option));
+  form.elements.operation.replaceChildren(...reply.operations.map((name) => option(name)));
   form.elements.kind.replaceChildren(...kinds.map(({ kind }) => option(kind)));
   byId("presets").replaceChildren(...reply.presets.map(preset));
   showKind();
 }
 
-const option = (value) => element("option", { value }, value);
+const option = (value, text = value) => element("option", { value }, text);
+
+// They may become more while the page is open; the chosen one stays chosen.
+function showTenants(tenants) {
+  const choices = ["", ...tenants].map((name) => ({ key: name, signature: name }));
+  reconcile(form.elements.tenant, choices, ({ key }) => option(key, key || "any"), () => {});
+}
 
 function preset({ name, sentence }) {
   const button = element("button", { type: "button", "aria-label": `Arm ${name}` }, "Arm");
@@ -93,7 +103,22 @@ function updateArmed(li, fault) {
 function showKind() {
   const { sentence, fields } = kinds.find(({ kind }) => kind === form.elements.kind.value);
   byId("kind-sentence").replaceChildren(prose(sentence));
-  byId("kind-fields").replaceChildren(...fields.map(field));
+  byId("kind-fields").replaceChildren(...fields.flatMap(fieldWithNothing));
+  showSharedPort();
+}
+
+// A server whose port is closed cannot be told to open it.
+function showSharedPort() {
+  byId("shared-port").hidden = form.elements.kind.value !== "Refuse" || form.elements.operation.value === "put";
+}
+
+function fieldWithNothing(described) {
+  const { name, type, default: initial } = described;
+  const shown = field(described);
+  if (initial === null || !type.includes("None")) return [shown];
+  const box = element("input", { type: "checkbox", "data-nothing": name });
+  box.addEventListener("change", () => (shown.querySelector("input").disabled = box.checked));
+  return [shown, element("label", { class: "check" }, box, NOTHING[name] ?? "none")];
 }
 
 function field({ name, type, required, default: initial }) {
@@ -137,15 +162,20 @@ function chosenFault() {
   for (const { name, type } of fields) {
     const input = byId("kind-fields").querySelector(`[name="${CSS.escape(name)}"]`);
     if (input.type === "checkbox") values[name] = input.checked;
+    else if (input.disabled) values[name] = null;
     else if (input.value.trim() !== "") values[name] = /int|float/.test(type) ? numberIn(input.value) : input.value;
   }
-  const { operation, occurrence, times } = form.elements;
+  const { operation, occurrence, times, chance, seed, tenant } = form.elements;
+  const numberOf = (input) => (input.value === "" ? null : Number(input.value));
   return {
     operation: operation.value,
     kind,
     fields: values,
     occurrence: Number(occurrence.value),
-    times: times.value === "" ? null : Number(times.value),
+    times: numberOf(times),
+    chance: numberOf(chance),
+    seed: chance.value === "" ? null : numberOf(seed),
+    tenant: tenant.value || null,
   };
 }
 

@@ -565,6 +565,16 @@ def test_a_live_fake_has_no_inspector_unless_it_is_asked_for():
         FakeFlowFlex(inspector_port=0)
 
 
+def test_a_closed_port_of_the_api_is_opened_again_at_that_of_the_page():
+    """As the page and the documentation advise: `/_fake/` behind the port of the API is closed with it."""
+    with FakeFlowFlex(inspector=True, inspector_port=0) as fake:
+        fake.faults.arm("event", faults.Refuse(seconds=None))
+        with pytest.raises(urllib.error.URLError, match="refused"):
+            read(fake.base_url, "/_fake/health")
+        assert read(fake.inspector_url, "/_fake/faults", method="DELETE", headers=dict([JSON]))[0] == 204
+        assert read(fake.base_url, "/_fake/health")[0] == 200
+
+
 def test_the_journal_can_be_followed_while_requests_arrive():
     """Looking is safe at any moment."""
     fake = FakeFlowFlex(clock=Clock(1000.0))

@@ -95,6 +95,57 @@ def test_the_fields_are_those_of_the_kind(faults):
     expect(faults.get_by_role("textbox", name="status")).to_have_count(0)
 
 
+def test_a_port_is_closed_until_the_fault_is_disarmed(fake, faults):
+    """A field that may hold nothing, but has a default, is told so by a box beside it."""
+    faults.get_by_role("combobox", name="Fault").select_option("Refuse")
+    faults.get_by_role("combobox", name="Strikes").select_option("put")
+    seconds = faults.get_by_role("textbox", name="seconds")
+    seconds.fill("7")
+    faults.get_by_role("checkbox", name="until disarmed").check()
+    expect(seconds).to_be_disabled()
+    faults.get_by_role("button", name="Arm", exact=True).click()
+    expect(faults.locator("#armed li")).to_contain_text("Refuse(seconds=None) on put 1")
+    faults.get_by_role("checkbox", name="until disarmed").uncheck()
+    expect(seconds).to_be_enabled()
+    faults.get_by_role("button", name="Disarm all").click()
+    expect(faults.locator("#armed li")).to_have_count(0)
+
+
+def test_a_fault_is_aimed_by_chance_and_at_one_tenant(page, fake, faults):
+    """The chance goes with a seed, and the tenants are those that there are when the sheet is opened."""
+    fake.add_tenant("acme")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Faults").click()
+    faults.get_by_role("textbox", name="status").fill("503")
+    faults.get_by_role("spinbutton", name="Times").fill("")
+    faults.get_by_role("spinbutton", name="Chance").fill("0.25")
+    faults.get_by_role("spinbutton", name="Seed").fill("7")
+    faults.get_by_role("combobox", name="Tenant").select_option("acme")
+    faults.get_by_role("button", name="Arm", exact=True).click()
+    expect(faults.locator("#armed li")).to_contain_text("with a chance of 0.25 from seed 7, of tenant 'acme'")
+    faults.get_by_role("spinbutton", name="Chance").fill("")
+    faults.get_by_role("combobox", name="Tenant").select_option("any")
+    faults.get_by_role("button", name="Arm", exact=True).click()
+    expect(faults.locator("#armed li")).to_have_count(2)
+    chanced, certain = (armed.aim for armed in fake.faults.armed)
+    assert (chanced.chance, chanced.seed, chanced.tenant, chanced.times) == (0.25, 7, "acme", None)
+    assert (certain.chance, certain.seed, certain.tenant) == (None, None, None)
+
+
+def test_who_closes_the_port_of_the_page_is_warned(faults):
+    """A port of the API that does not listen cannot be opened again from a page behind it."""
+    hint = faults.get_by_text("--inspector-port")
+    expect(hint).to_be_hidden()
+    faults.get_by_role("combobox", name="Fault").select_option("Refuse")
+    expect(hint).to_be_visible()
+    faults.get_by_role("combobox", name="Strikes").select_option("put")
+    expect(hint).to_be_hidden()
+    faults.get_by_role("combobox", name="Strikes").select_option("event")
+    expect(hint).to_be_visible()
+    faults.get_by_role("combobox", name="Fault").select_option("Status")
+    expect(hint).to_be_hidden()
+
+
 def test_a_preset_is_armed_and_disarmed(page, fake, faults):
     """A preset arms its faults; one is disarmed alone, or all at once, and the bar counts those that wait."""
     faults.get_by_role("button", name="Arm throttle").click()
