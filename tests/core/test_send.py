@@ -29,6 +29,8 @@ from flowflex_core.send import step
 from tests.core.drive import (
     HOUR,
     NOW,
+    SIGNATURE,
+    UPLOAD_TOKEN,
     connection,
     error_of,
     fail,
@@ -204,6 +206,25 @@ def test_outcomes_of_one_call_commute():
     assert told.pop()[2] == ("l[0]", "l[2]")
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (fail(message="\ud800"), fail(message="\udfff")),
+        (fail(message="same", sent=False), fail(message="same", sent=True)),
+        (reply(403), fail()),
+    ],
+)
+def test_two_outcomes_of_one_request_commute(one, other):
+    """Of two outcomes for one request the same counts, whichever is given first, though their words are no text."""
+    told = set()
+    for first, second in ((one, other), (other, one)):
+        operation = start(max_retries=0)
+        [event] = operation.advance(NOW).requests
+        assert operation.advance(NOW, first(event), second(event)).done
+        told.add((type(error_of(operation)), str(error_of(operation))))
+    assert len(told) == 1
+
+
 def test_outcomes_count_before_the_clock():
     """A reply that comes in with the very call that reaches the deadline still counts."""
     operation = start(deadline_seconds=10)
@@ -317,6 +338,10 @@ def test_what_the_deadline_forbids_is_not_waited_for():
     [event] = other.advance(NOW).requests
     assert other.advance(NOW, reply(429, retry_after="6")(event)).done
     assert error_of(other).retry_after == 6.0
+    # An attempt that is due in the moment of the deadline is forbidden, too.
+    third = start(deadline_seconds=5)
+    [event] = third.advance(NOW).requests
+    assert third.advance(NOW, reply(429, retry_after="5")(event)).done
 
 
 def test_uploads_and_urls_have_a_deadline_too():
@@ -368,6 +393,16 @@ def test_an_error_tells_what_was_reached():
     resumed = SendEvent.resume(error.snapshot, connection())
     assert len(play(resumed).of("put")) == 2
     assert resumed.result().uploaded_assets["good"] == asset
+
+
+def test_a_reply_to_the_event_that_repeats_an_upload_url_is_masked():
+    """What was granted for a file that is stored is still secret, and the event's reply may hold it."""
+    echo = {"error": f"bad token {UPLOAD_TOKEN}", "code": SIGNATURE}
+    error = failed(start({"a": file("a.pdf")}), event=[reply(422, echo)])
+    told = f"{error} {error.code} {error.details}"
+    assert UPLOAD_TOKEN not in told
+    assert SIGNATURE not in told
+    assert "bad token" in told
 
 
 def test_a_file_in_several_places_fails_in_all_of_them():
