@@ -327,8 +327,12 @@ def parse_head(raw: bytes, origin: OriginName) -> Incoming:
         name, _, value = line.partition(":")
         headers.append((name.lower(), value.strip(" \t")))
     fields = dict(headers)
-    if sum(name == "host" for name, _ in headers) > 1:
-        raise BadHead(400, "there is more than one Host")
+    hosts = sum(name == "host" for name, _ in headers)
+    if hosts > 1 or (hosts < 1 and version == "1"):  # HTTP/1.0 knows none (RFC 9112, section 3.2)
+        raise BadHead(400, "there is more than one Host" if hosts else "there is no Host")
+    # The host in it would count for more than Host. It is dropped because nothing here goes by either name: one fake
+    # answers whatever reaches its port. The one who looks at Host, the admin side, does so for browsers, and a website
+    # cannot have a browser send this form.
     if absolute := _ABSOLUTE.match(target):
         target = target[absolute.end() :] or "/"
     wishes = fields.get("connection", "").lower().replace(" ", "").split(",")

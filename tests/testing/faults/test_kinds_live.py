@@ -105,13 +105,14 @@ def request_for(fake: FakeFlowFlex, operation: Operation) -> tuple[str, bytes, b
     """Return where a good request of 4 bytes goes, its head and its body."""
     caller = Caller(fake)
     if operation == "put":
-        head = f"PUT {caller.url(size=4)} HTTP/1.1\r\nContent-Type: application/pdf\r\nContent-Length: 4\r\n"
+        head = f"PUT {caller.url(size=4)} HTTP/1.1\r\nHost: fake\r\nContent-Type: application/pdf\r\n"
+        head += "Content-Length: 4\r\n"
         return fake.storage_url, f"{head}Connection: close\r\n\r\n".encode(), b"data"
     path, body = caller.event_path, b"{ }\n"
     if operation == "upload-url":
         path, body = "/v1/assets/upload-url", b'{"filename": "a.pdf", "mime": "application/pdf"}'
-    head = f"POST {path} HTTP/1.1\r\nAuthorization: {caller.authorization}\r\nContent-Type: application/json\r\n"
-    head += f"x-event: e\r\nx-idempotency-key: k\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: fake\r\nAuthorization: {caller.authorization}\r\n"
+    head += f"Content-Type: application/json\r\nx-event: e\r\nx-idempotency-key: k\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     return fake.base_url, head.encode(), body
 
 

@@ -115,7 +115,7 @@ def test_pipelined_requests_do_not_run_into_one_another(fake):
 def test_a_body_ends_at_its_content_length(fake):
     """What follows a body is the next request, never a part of the file."""
     with wire_to(fake.storage_url) as wire:
-        wire.send(put(fake, 4) + b"dataGET / HTTP/1.1\r\n\r\n")
+        wire.send(put(fake, 4) + b"dataGET / HTTP/1.1\r\n" + HOST + b"\r\n")
         assert [wire.reply()[0] for _ in range(2)] == [200, 404]
     assert [asset.first_bytes for asset in fake.assets.values()] == [b"data"]
 
@@ -170,14 +170,14 @@ def test_an_early_refusal_reaches_a_peer_that_sends_on(fake):
 def test_a_short_body_of_a_refused_request_is_read_for_the_sake_of_the_connection(fake):
     """After a 401 with a small body the same connection serves the next request."""
     with wire_to(fake.base_url) as wire:
-        wire.send(b"POST /x HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /" + event(fake))
+        wire.send(b"POST /x HTTP/1.1\r\n" + HOST + b"Content-Length: 5\r\n\r\nGET /" + event(fake))
         assert [wire.reply()[0] for _ in range(2)] == [401, 202]
 
 
 def test_a_short_body_of_a_refused_request_does_not_turn_the_end_into_a_reset(fake):
     """Where the peer asked for the end, it comes after its body was read."""
     with wire_to(fake.base_url) as wire:
-        wire.send(b"POST /x HTTP/1.1\r\nConnection: close\r\nContent-Length: 5\r\n\r\n")
+        wire.send(b"POST /x HTTP/1.1\r\n" + HOST + b"Connection: close\r\nContent-Length: 5\r\n\r\n")
         assert wire.reply()[0] == 401
         wire.send(b"GE")
         wire.send(b"T /")
@@ -273,7 +273,7 @@ def test_broken_chunks_end_the_connection(fake, chunks):
 def test_a_head_that_can_be_read_in_two_ways_is_refused(fake, head, status):
     """A malformed head, or a body of two lengths, gets its status, and the connection ends."""
     with wire_to(fake.base_url) as wire:
-        wire.send(head + b"\r\n")
+        wire.send(head + HOST + b"\r\n")
         assert wire.reply()[0] == status
         assert wire.is_ended()
     fake.assert_nothing_sent()
@@ -284,6 +284,18 @@ def test_two_hosts_are_refused():
     with pytest.raises(BadHead) as refused:
         parse_head(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: elsewhere.test", "api")
     assert refused.value.status == 400
+
+
+def test_no_host_is_refused(fake):
+    """Where HTTP/1.1 is spoken; HTTP/1.0 knows none, and one without a name is one (RFC 9112, section 3.2)."""
+    with wire_to(fake.base_url) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nA: b\r\n\r\n")
+        status, _, body = wire.reply()
+        assert (status, body) == (400, b"there is no Host")
+        assert wire.is_ended()
+    fake.assert_nothing_sent()
+    for head in (b"GET / HTTP/1.0", b"GET / HTTP/1.1\r\nHost:"):
+        assert parse_head(head, "api").head.target == "/"
 
 
 def test_a_reset_within_the_size_of_a_chunk_is_the_peers_doing():
@@ -321,7 +333,7 @@ def test_the_peer_decides_whether_the_connection_goes_on(fake):
     ]
     for rest, closes in cases:
         with wire_to(fake.base_url) as wire:
-            wire.send(b"GET / " + rest + b"\r\n")
+            wire.send(b"GET / " + rest + HOST + b"\r\n")
             status, head, _ = wire.reply()
             assert (status, b"Connection: close" in head) == (401, closes)
             assert not closes or wire.is_ended()
@@ -330,14 +342,14 @@ def test_the_peer_decides_whether_the_connection_goes_on(fake):
 def test_a_reply_to_head_has_no_body(fake):
     """The next reply begins where its head ends."""
     with wire_to(fake.storage_url) as wire:
-        wire.send(b"HEAD /assets/x HTTP/1.1\r\n\r\nGET /y HTTP/1.1\r\n\r\n")
+        wire.send(b"".join(line + b" HTTP/1.1\r\n" + HOST + b"\r\n" for line in (b"HEAD /assets/x", b"GET /y")))
         assert [wire.head()[0], wire.reply()[0]] == [405, 404]
 
 
 def test_an_absolute_target_is_taken_for_its_path():
     """A server must accept the form that is sent to proxies (RFC 9112, section 3.2.2)."""
-    assert parse_head(b"GET http://x:1/a?b HTTP/1.1", "api").head.target == "/a?b"
-    assert parse_head(b"\r\nGET HTTPS://x HTTP/1.1", "storage").head.target == "/"
+    assert parse_head(b"GET http://x:1/a?b HTTP/1.1\r\nHost: x:1", "api").head.target == "/a?b"
+    assert parse_head(b"\r\nGET HTTPS://x HTTP/1.1\r\nHost: x", "storage").head.target == "/"
     with pytest.raises(BadHead, match="request line"):
         parse_head(b"", "api")
 

@@ -119,7 +119,7 @@ def test_an_error_in_the_fake_is_not_silent(bug):
     server = LiveServer(broken, host="127.0.0.1", port=0, tls=False)
     server.start()
     with wire_to(server.api_url) as wire:
-        wire.send(b"GET / HTTP/1.1\r\n\r\n")
+        wire.send(b"GET / HTTP/1.1\r\nHost: fake\r\n\r\n")
         assert wire.reply()[0] == 500
     with pytest.raises(RuntimeError, match=f"the fake itself failed: {type(bug).__name__}"):
         server.stop()

@@ -176,7 +176,7 @@ def test_the_head_arrives_as_it_was_sent(fake, address):
 def test_every_spelling_of_its_paths_is_taken(fake, address, target, status, seen):
     """A whole URL, the bare path, and a query behind it are the fake's; it sees what lies below its path."""
     with wire_to(address) as wire:
-        wire.send(b"GET " + target + b" HTTP/1.1\r\n\r\n")
+        wire.send(b"GET " + target + b" HTTP/1.1\r\nHost: fake\r\n\r\n")
         assert wire.reply()[0] == status
     assert fake.requests[-1].target == seen
 

@@ -83,7 +83,7 @@ def test_an_established_connection_may_be_idle(fake, monkeypatch):
 def test_an_announced_end_is_said_under_tls_too(fake):
     """After Connection: close, and after an early refusal, comes a goodbye: nothing was cut off."""
     with tls_wire_to(fake, fake.base_url) as wire:
-        wire.send(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        wire.send(b"GET / HTTP/1.1\r\nHost: fake\r\nConnection: close\r\n\r\n")
         assert wire.reply()[0] == 401
         assert wire.is_ended()
     with tls_wire_to(fake, fake.storage_url) as wire:
