@@ -22,6 +22,8 @@ ORIGINS: Mapping[Operation, OriginName] = {"upload-url": "api", "put": "storage"
 
 # So far ahead or back every date can be written.
 _LONGEST_DATE = 3_155_760_000
+# Each interim reply is a write of its own: so many are out in a moment, and are more than any proxy sends.
+_MOST_INTERIMS = 10_000
 
 
 class Struck(Protocol):
@@ -303,7 +305,7 @@ class Interims(Fault):
     In memory there is no wire for them, so that a request which it strikes there is an error.
 
     Attributes:
-        count: How many.
+        count: How many, up to 10,000.
         status: 100 to 199 but not 101, which would end HTTP.
     """
 
@@ -311,7 +313,7 @@ class Interims(Fault):
     status: int = 102
 
     def __post_init__(self) -> None:
-        _check("count", self.count, self.count >= 1, "1 or more")
+        _check("count", self.count, 1 <= self.count <= _MOST_INTERIMS, f"1 to {_MOST_INTERIMS:,}")
         _check("status", self.status, 100 <= self.status <= 199 and self.status != 101, "100 to 199 but not 101")
 
     def after(self, reply: Reply, struck: Struck, /) -> Reply | Abort:  # noqa: ARG002 - whatever is to be said

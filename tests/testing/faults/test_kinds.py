@@ -137,3 +137,11 @@ def test_a_wait_that_is_no_number_is_refused(seconds):
     with pytest.raises(ValueError, match="retry_after"):
         faults.Status(503, retry_after=seconds)
     assert faults.Status(503, retry_after="inf").retry_after == "inf"
+
+
+@pytest.mark.parametrize("count", [0, 10_001, 10**12])
+def test_interim_replies_are_bounded(count):
+    """More of them would keep a worker busy for as long as the peer listens."""
+    with pytest.raises(ValueError, match=f"count is 1 to 10,000, not {count}$"):
+        faults.Interims(count)
+    assert faults.Interims(10_000).count == 10_000

@@ -112,7 +112,8 @@ def request_for(fake: FakeFlowFlex, operation: Operation) -> tuple[str, bytes, b
     if operation == "upload-url":
         path, body = "/v1/assets/upload-url", b'{"filename": "a.pdf", "mime": "application/pdf"}'
     head = f"POST {path} HTTP/1.1\r\nHost: fake\r\nAuthorization: {caller.authorization}\r\n"
-    head += f"Content-Type: application/json\r\nx-event: e\r\nx-idempotency-key: k\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    head += "Content-Type: application/json\r\nx-event: e\r\nx-idempotency-key: k\r\n"
+    head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     return fake.base_url, head.encode(), body
 
 
