@@ -41,7 +41,15 @@ def _no_such_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_such_constant)
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("it has a number that is larger than any can be")
+    return number
+
+
+# What comes out of it can be written as JSON again.
+DECODER = json.JSONDecoder(parse_constant=_no_such_constant, parse_float=_finite)
 
 
 def find_tenant(store: Store, authorization: str | None) -> Tenant | None:
@@ -132,7 +140,7 @@ class ApiExchange(Exchange):
 def parse_json(body: bytes, *, too_deep: str = "api.json") -> object:
     """Read a body as JSON, or raise `Refused`; `too_deep` is the rule for what is nested beyond any parser."""
     try:
-        return _DECODER.decode(body.decode())
+        return DECODER.decode(body.decode())
     except RecursionError:
         raise Refused(too_deep) from None
     except ValueError as error:

@@ -1,11 +1,10 @@
 """Requests and sends as the inspector shows them: plain JSON values, in which no secret stands."""
 
-import json
-import math
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 from flowflex_core.payload import payload_path
+from flowflex_testing.engine.api import DECODER
 from flowflex_testing.engine.expiries import FILE_LIFETIME, URL_LIFETIME
 from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.engine.messages import Abort, Reply
@@ -87,7 +86,7 @@ class Presentation:
         """Read a payload; None where it is no JSON object, or none that other languages can read."""
         text = self.masking.text(body.decode("utf-8", "replace"))
         try:
-            payload = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+            payload = DECODER.decode(text)
         except (ValueError, RecursionError):
             return None
         return payload if isinstance(payload, dict) else None
@@ -158,14 +157,3 @@ def _strings(value: Any, trail: _Trail, depth: int) -> Iterator[tuple[str | None
         return
     for key, child in value.items() if isinstance(value, dict) else enumerate(value):
         yield from _strings(child, (trail, key), depth + 1)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if not math.isfinite(number):
-        raise ValueError(f"{digits} is beyond what a number can hold")
-    return number

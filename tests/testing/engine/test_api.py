@@ -28,12 +28,21 @@ def test_a_size_is_a_whole_number(caller, size):
 
 
 def test_a_whole_number_may_be_written_with_a_point(caller):
-    """4.0 is 4 in JSON, and what no number holds is no size."""
+    """4.0 is 4 in JSON."""
     assert caller.put(caller.url(size=4.0)).status == 200
     assert caller.upload_url(size=26_214_401.0).rule == "upload-url.size-limit"
-    assert (
-        caller.upload_url(body=b'{"filename": "a.pdf", "mime": "text/plain", "size": 1e999}').rule == "upload-url.size"
-    )
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400 + ".0"])
+def test_a_number_that_none_can_hold_is_no_json(caller, number):
+    """Read, it would be infinity, which no answer, page or snapshot could write as JSON again."""
+    for answer in (
+        caller.upload_url(body=b'{"filename": "a.pdf", "mime": "text/plain", "size": %s}' % number.encode()),
+        caller.event(body=b'{"deep": [{"total": %s}]}' % number.encode()),
+    ):
+        assert (answer.status, answer.rule) == (400, "api.json")
+        assert answer.json()["error"] == "The body is not JSON: it has a number that is larger than any can be"
+    assert caller.event({"total": 1.7e308, "small": 1e-999}).status == 202
 
 
 @pytest.mark.parametrize("mime", [None, 7, ["image/png"]])
