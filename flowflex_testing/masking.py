@@ -6,10 +6,8 @@ The text is masked as text, not as JSON or XML: a refused body may be neither, a
 import re
 from collections.abc import Container, Iterable
 
-from flowflex_core.secrets import spellings
+from flowflex_core.secrets import MASKED, spellings
 from flowflex_testing.engine.messages import Headers
-
-MASKED = "[masked]"
 
 SECRET_HEADER = re.compile(
     r"(?:proxy-)?authorization|(?:set-)?cookie|.*(?:token|secret|signature|password|api-?key).*", re.IGNORECASE

@@ -22,11 +22,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from flowflex_core.secrets import MASKED
 from flowflex_testing.clock import Clock
 from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.engine.messages import Abort, Headers, Manner, Reply
 from flowflex_testing.engine.store import Answer, Asset, Event, Store, Tenant, Upload
-from flowflex_testing.masking import MASKED, SECRET_HEADER
+from flowflex_testing.masking import SECRET_HEADER
 
 # "FFfk": what SQLite calls the application of a file.
 _APPLICATION = 0x4646666B

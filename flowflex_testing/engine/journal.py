@@ -3,8 +3,9 @@
 import time
 from dataclasses import dataclass, field
 
+from flowflex_core.secrets import MASKED
 from flowflex_testing.engine.messages import Abort, Headers, OriginName, Reply
-from flowflex_testing.masking import MASKED, SECRET_HEADER
+from flowflex_testing.masking import SECRET_HEADER
 from flowflex_testing.rules import RULES
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from flowflex_testing.masking import MASKED
+from flowflex_core.secrets import MASKED
 
 _CREDENTIALS = '-u "$FLOWFLEX_API_KEY:$FLOWFLEX_API_SECRET"'
 _UPLOAD_URL = '"$UPLOAD_URL"'

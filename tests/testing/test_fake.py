@@ -56,7 +56,7 @@ def test_the_journal_shows_no_secret():
     caller.asset()
     shown = repr(caller.fake.requests)
     assert caller.authorization not in shown
-    assert "authorization=[masked]" in shown
+    assert "authorization=[secret]" in shown
     assert "Signature" not in shown
     assert caller.event().rule == "event.accepted"
     assert repr(caller.fake.requests[-1]).endswith("2 bytes -> 202")

@@ -15,32 +15,32 @@ MASKING = Masking(["cik_test_key", "cis test&secret", "a"], [TOKEN])
     ("text", "shown"),
     [
         # Credentials of a tenant, in the spellings that servers repeat them in.
-        ("cik_test_key:cis test&secret", "[masked]:[masked]"),
-        ("cis%20test%26secret", "[masked]"),
-        ("cis test&amp;secret", "[masked]"),
-        ("Authorization is Basic Y2lrOm5vdCBvdXJz.", "Authorization is Basic [masked]"),
+        ("cik_test_key:cis test&secret", "[secret]:[secret]"),
+        ("cis%20test%26secret", "[secret]"),
+        ("cis test&amp;secret", "[secret]"),
+        ("Authorization is Basic Y2lrOm5vdCBvdXJz.", "Authorization is Basic [secret]"),
         # Upload URLs, whole and broken, plain, in JSON of two kinds and percent-encoded.
-        ("http://h/a.pdf?X-Expires=1&X-Signature=ab", "http://h/a.pdf?[masked]"),
-        ('{"uploadUrl": "https://h/a?x=1", "n": 1}', '{"uploadUrl": "https://h/a?[masked]", "n": 1}'),
-        (r'{"uploadUrl": "https:\/\/h\/a?x=1"}', r'{"uploadUrl": "https:\/\/h\/a?[masked]"}'),
-        (r'{"u": "https://h/a?x=\"b\""}', r'{"u": "https://h/a?[masked]\"b\""}'),
-        (r'{"u": "https://h/a?x=1\u0026X-Signature=ab"}', r'{"u": "https://h/a?[masked]"}'),
-        ('{"uploadUrl": "https://h/a?x=1', '{"uploadUrl": "https://h/a?[masked]'),
-        ("https%3A%2F%2Fh%2Fa%3FX-Signature%3Dab", "https%3A%2F%2Fh%2Fa%3F[masked]"),
-        ("/assets/default/asset_1/a.pdf?X-Expires=1", "/assets/default/asset_1/a.pdf?[masked]"),
-        ("X-Amz-Signature=ab&b=2", "X-Amz-Signature=[masked]&b=2"),
+        ("http://h/a.pdf?X-Expires=1&X-Signature=ab", "http://h/a.pdf?[secret]"),
+        ('{"uploadUrl": "https://h/a?x=1", "n": 1}', '{"uploadUrl": "https://h/a?[secret]", "n": 1}'),
+        (r'{"uploadUrl": "https:\/\/h\/a?x=1"}', r'{"uploadUrl": "https:\/\/h\/a?[secret]"}'),
+        (r'{"u": "https://h/a?x=\"b\""}', r'{"u": "https://h/a?[secret]\"b\""}'),
+        (r'{"u": "https://h/a?x=1\u0026X-Signature=ab"}', r'{"u": "https://h/a?[secret]"}'),
+        ('{"uploadUrl": "https://h/a?x=1', '{"uploadUrl": "https://h/a?[secret]'),
+        ("https%3A%2F%2Fh%2Fa%3FX-Signature%3Dab", "https%3A%2F%2Fh%2Fa%3F[secret]"),
+        ("/assets/default/asset_1/a.pdf?X-Expires=1", "/assets/default/asset_1/a.pdf?[secret]"),
+        ("X-Amz-Signature=ab&b=2", "X-Amz-Signature=[secret]&b=2"),
         # Tokens, by the name of their field or because they were issued here.
-        ('{"token": "ab\\"c", "n": 1}', '{"token": "[masked]", "n": 1}'),
-        ('{"upload_token" : "ab', '{"upload_token" : "[masked]'),
-        (r'"{\"api_key\":\"ab\"}"', r'"{\"api_key\":\"[masked]\"}"'),
-        ("'password': 'ab'", "'password': '[masked]'"),
-        (f"it is {TOKEN}, {TOKEN.upper()}", "it is [masked], [masked]"),
+        ('{"token": "ab\\"c", "n": 1}', '{"token": "[secret]", "n": 1}'),
+        ('{"upload_token" : "ab', '{"upload_token" : "[secret]'),
+        (r'"{\"api_key\":\"ab\"}"', r'"{\"api_key\":\"[secret]\"}"'),
+        ("'password': 'ab'", "'password': '[secret]'"),
+        (f"it is {TOKEN}, {TOKEN.upper()}", "it is [secret], [secret]"),
         # What S3 repeats.
         (
             "<Error><Code>X</Code><StringToSign>PUT\n/a\n</StringToSign><RequestId>1</RequestId></Error>",
-            "<Error><Code>X</Code><StringToSign>[masked]</StringToSign><RequestId>1</RequestId></Error>",
+            "<Error><Code>X</Code><StringToSign>[secret]</StringToSign><RequestId>1</RequestId></Error>",
         ),
-        ("<Error><StringToSign>PUT\n/a", "<Error><StringToSign>[masked]"),
+        ("<Error><StringToSign>PUT\n/a", "<Error><StringToSign>[secret]"),
     ],
 )
 def test_a_secret_is_masked(text, shown):
@@ -66,12 +66,12 @@ def test_what_is_no_secret_stays(text):
 
 def test_a_fake_without_credentials_masks_all_the_same():
     """There is nothing to know, and what looks like a secret is one."""
-    assert Masking([]).text("https://h/a?b") == "https://h/a?[masked]"
+    assert Masking([]).text("https://h/a?b") == "https://h/a?[secret]"
 
 
 def test_a_target_is_shown_without_its_query():
     """A path may hold a credential, too."""
-    assert MASKING.target("/v1/events/cik_test_key?x=1") == "/v1/events/[masked]?[masked]"
+    assert MASKING.target("/v1/events/cik_test_key?x=1") == "/v1/events/[secret]?[secret]"
     assert MASKING.target("/v1/assets/upload-url") == "/v1/assets/upload-url"
 
 
@@ -80,7 +80,7 @@ def test_a_target_is_shown_without_its_query():
 )
 def test_a_header_for_secrets_is_masked_whole(name):
     """Its value is one, whatever it looks like."""
-    assert MASKING.headers(((name, "abc"), ("X-Event", "abc"))) == [[name.lower(), "[masked]"], ["x-event", "abc"]]
+    assert MASKING.headers(((name, "abc"), ("X-Event", "abc"))) == [[name.lower(), "[secret]"], ["x-event", "abc"]]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_the_line_of_a_request_shows_no_secret_header(name):
     """The line that failures and reports show masks the same headers as the inspector does."""
     request = RecordedRequest(1, 0.0, "api", "event", "POST", "/v1/events/ic", ((name, "s3cret"), ("x-event", "e")))
     assert "s3cret" not in repr(request)
-    assert f"{name}=[masked]" in repr(request)
+    assert f"{name}=[secret]" in repr(request)
     assert "x-event='e'" in repr(request)
 
 

@@ -22,7 +22,7 @@ def shown(**changes):
 
 def test_an_event_is_repeated_with_variables_for_its_credentials():
     """The shell puts the credentials in, which the page never knew."""
-    headers = [["authorization", "[masked]"], ["content-type", "application/json"], ["x-event", "it's"], ["x-none", ""]]
+    headers = [["authorization", "[secret]"], ["content-type", "application/json"], ["x-event", "it's"], ["x-none", ""]]
     command = curl_command(shown(headers=headers), BASE_URL)
     assert '-u "$FLOWFLEX_API_KEY:$FLOWFLEX_API_SECRET"' in command
     assert shlex.split(command) == [
@@ -35,7 +35,7 @@ def test_an_event_is_repeated_with_variables_for_its_credentials():
 
 def test_a_put_goes_to_the_upload_url_with_the_file():
     """The URL is a secret, and the file stands in the working directory."""
-    target = "/assets/default/asset_1/-my%20file.pdf?[masked]"
+    target = "/assets/default/asset_1/-my%20file.pdf?[secret]"
     request = shown(
         origin="storage", method="PUT", target=target, headers=[["content-type", "application/pdf"]], body=None
     )

@@ -136,4 +136,4 @@ def test_no_secret_is_exported(fake, caller):
     for secret in (caller.authorization, fake.api_key, fake.api_secret, *tokens):
         assert secret not in text
     put = archive_of(fake)["log"]["entries"][1]["request"]
-    assert put["queryString"] == [{"name": "[masked]", "value": ""}]
+    assert put["queryString"] == [{"name": "[secret]", "value": ""}]

@@ -40,13 +40,13 @@ def test_a_request_is_shown_whole_without_its_secrets(fake, caller):
     caller.upload_url()
     (shown,) = requests_of(fake)
     assert shown["curl"].startswith("curl -X POST https://api.flowflex.test/v1/assets/upload-url -u ")
-    assert ["authorization", "[masked]"] in shown["headers"]
+    assert ["authorization", "[secret]"] in shown["headers"]
     reply = shown.pop("reply")
     assert (reply["status"], reply["headers"][0]) == (200, ["content-type", "application/json"])
     issued = json.loads(reply["body"])
     assert issued["assetId"] == shown["assetId"]
-    assert issued["uploadUrl"].endswith("/a.pdf?[masked]")
-    assert issued["token"] == "[masked]"
+    assert issued["uploadUrl"].endswith("/a.pdf?[secret]")
+    assert issued["token"] == "[secret]"
     assert shown.pop("rule")["id"] == "upload-url.issued"
     wanted = {
         "number": 1,
@@ -71,8 +71,8 @@ def test_the_words_that_were_signed_are_not_shown(fake, caller):
     """S3 repeats them to whom it refuses."""
     caller.put(caller.url()[:-1])
     shown = requests_of(fake)[1]
-    assert shown["reply"]["body"].partition("<StringToSign>")[2].startswith("[masked]</StringToSign>")
-    assert shown["target"].endswith("/a.pdf?[masked]")
+    assert shown["reply"]["body"].partition("<StringToSign>")[2].startswith("[secret]</StringToSign>")
+    assert shown["target"].endswith("/a.pdf?[secret]")
     assert (shown["rule"]["id"], shown["code"], shown["body"]) == ("put.signature", "SignatureDoesNotMatch", None)
 
 
@@ -167,10 +167,10 @@ def test_secrets_in_a_payload_are_masked_and_the_rest_is_as_it_was(fake, caller)
     caller.event({"url": url, "quote": f'{url}"x', "list": [url + "\n"], "token": "abc", "n": 1.5})
     (send,) = sends_of(fake)
     assert send["payload"] == {
-        "url": "https://h/a?[masked]",
-        "quote": 'https://h/a?[masked]"x',
-        "list": ["https://h/a?[masked]"],
-        "token": "[masked]",
+        "url": "https://h/a?[secret]",
+        "quote": 'https://h/a?[secret]"x',
+        "list": ["https://h/a?[secret]"],
+        "token": "[secret]",
         "n": 1.5,
     }
 

@@ -136,7 +136,7 @@ def test_a_request_shows_both_sides_and_no_secret(fake, client, send):
         summary.click()
     event = page.locator("#timeline li").last
     expect(event.get_by_role("row", name="x-event invoice.created")).to_be_visible()
-    expect(event).to_contain_text("[masked]")
+    expect(event).to_contain_text("[secret]")
     expect(event).to_contain_text('"status": "accepted"')
     expect(event).to_contain_text("rule event.accepted")
     text = page.content()
