@@ -115,6 +115,39 @@ class Share(float):
         return "some"
 
 
+class Row(list[Any]):
+    __slots__ = ()
+
+
+class OddDay(date):
+    def isoformat(self):
+        return "\ud800"
+
+
+class OddDecimal(Decimal):
+    def __str__(self):
+        return "\ud800"
+
+
+class BrokenDecimal(Decimal):
+    def __str__(self):
+        raise LookupError("gone")
+
+
+class OddId(UUID):
+    def __str__(self):
+        return "\ud800"
+
+
+class BrokenId(UUID):
+    def __str__(self):
+        raise LookupError("gone")
+
+
+class Limit(Enum):
+    NONE = float("inf")
+
+
 class Scan(FileRef):
     __slots__ = ()
 
@@ -500,6 +533,62 @@ def test_what_json_has_no_word_for_is_refused_with_its_path(value, why):
     assert re.match(rf'\["a\.b"\].* .*{why}', refusal({"a.b": value}).message)
 
 
+def half_a_line():
+    """Make a dataclass that has lost a field."""
+    line = Line("x")
+    del line.name
+    return line
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b"", "is of type bytes, which JSON has no word for: convert it, or give default="),
+        (Limit.NONE, "is inf, which JSON has no word for"),
+        (Share("nan"), "is nan, which JSON has no word for"),
+        (Count(10**5000), "is a number of too many digits"),
+        (Row([b""]), "[0] is of type bytes, which JSON has no word for: convert it, or give default="),
+        ("\ud800", "holds half of a surrogate pair, which is not text"),
+        (Words("\ud800"), "holds half of a surrogate pair, which is not text"),
+        (OddDay(2024, 1, 1), "holds half of a surrogate pair, which is not text"),
+        (OddDecimal(1), "holds half of a surrogate pair, which is not text"),
+        (OddId(int=1), "holds half of a surrogate pair, which is not text"),
+        (Decimal("NaN"), "is NaN, which JSON has no word for"),
+        (BrokenDecimal(1), "cannot be converted: LookupError: gone"),
+        (BrokenId(int=1), "cannot be converted: LookupError: gone"),
+        (BrokenList([1]), "cannot be converted: LookupError: gone"),
+        (Duck(LookupError("gone")), "cannot be converted: LookupError: gone"),
+        (Duck(...), "is converted again and again, and never to something that JSON has a word for"),
+        (half_a_line(), "cannot be converted: AttributeError: 'Line' object has no attribute 'name'"),
+        ({"b": 1, 7: 2}, "has a key that is not a string but of type int"),
+        ({"b": 1, Twin("a"): 1, "a": 2}, "has the key 'a' twice"),
+        (LOOP_LIST, "[0]" * 63 + " is nested over 64 levels deep, or holds itself"),
+        (Row(LOOP_LIST), "[0]" * 63 + " is nested over 64 levels deep, or holds itself"),
+    ],
+)
+def test_the_sentence_of_a_refusal(value, message):
+    """Each refusal is the whole path, and one sentence; the payload itself is called so."""
+    blank = "" if message.startswith("[") else " "
+    assert refusal({"a": value}).message == f"a{blank}{message}"
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (object(), "payload is of type object, which JSON has no word for: convert it, or give default="),
+        (Duck(LookupError("gone")), "payload cannot be converted: LookupError: gone"),
+        ({"a" * 200: b""}, "a" * 200 + " is of type bytes, which JSON has no word for: convert it, or give default="),
+        (
+            {"a" * 201: b""},
+            "a" * 200 + "... is of type bytes, which JSON has no word for: convert it, or give default=",
+        ),
+    ],
+)
+def test_the_place_of_a_refusal(payload, message):
+    """What is wrong with the payload as a whole is said of the payload; a path is told up to its 200th character."""
+    assert refusal(payload).message == message
+
+
 def test_two_keys_of_one_spelling_are_refused():
     """What is two keys to Python and one to JSON is refused: files there would share a path."""
     error = refusal({"x": {Twin("a"): file("a.pdf"), "a": file("b.pdf")}})
@@ -536,6 +625,7 @@ WRAPS = [
     lambda value: {"k": value},
     lambda value: [value],
     lambda value: (value,),
+    lambda value: Row([value]),
     lambda value: UserDict(k=value),
     lambda value: Line("n", value),
     lambda value: Duck({"k": value}),
@@ -543,7 +633,7 @@ WRAPS = [
 ]
 
 
-@pytest.mark.parametrize("wrap", WRAPS, ids=["dict", "list", "tuple", "mapping", "dataclass", "model", "hook"])
+@pytest.mark.parametrize("wrap", WRAPS, ids=["dict", "list", "tuple", "row", "mapping", "dataclass", "model", "hook"])
 def test_depth_is_bounded(wrap):
     """64 levels are sent, however each is written, and 65 are refused with the path."""
     assert encode_payload(nested(64, wrap), vars).body({})
@@ -609,6 +699,30 @@ def test_a_hook_that_fails_is_refused_with_the_path(hook, why):
     """A hook that raises, gives the same back for ever, or gives what cannot be sent, is told with the path."""
     with pytest.raises(FlowFlexConfigError, match=why):
         start({"a": [object()]}, default=hook)
+
+
+class Wrapped:
+    """Is turned into what it wraps."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+def wrapped(times):
+    """Wrap a value so that the hook is asked about it `times` times."""
+    value: object = "end"
+    for _ in range(times):
+        value = Wrapped(value)
+    return value
+
+
+def test_conversions_are_bounded_one_in_the_other():
+    """A value is converted up to 64 times, and no more; how many stand beside each other in a payload is no matter."""
+    beside = [wrapped(1) for _ in range(200)]
+    payload = {"beside": beside, "deep": wrapped(64)}
+    assert sent(payload, default=lambda value: value.value) == {"beside": ["end"] * 200, "deep": "end"}
+    error = refusal({"beside": beside, "deep": wrapped(65)}, default=lambda value: value.value)
+    assert error.message.startswith("deep is converted again and again")
 
 
 def test_the_cause_of_a_failed_conversion_is_kept():
