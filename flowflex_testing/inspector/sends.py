@@ -2,8 +2,9 @@
 
 An upload is the requests for one asset id, from the one that asked for its URL on; what was asked for in vain counts as
 its earlier attempts. An event takes the uploads whose asset ids its body names, whether it is accepted or not. Events
-under one idempotency key are one send. Uploads that no event has taken are a send of their own for each tenant and
-burst, until one does. A request whose tenant is not known, for a fault struck it unseen, belongs to whoever repeats it.
+under one idempotency key are one send, and one that is refused because its key was used for another is a send of its
+own. Uploads that no event has taken are a send of their own for each tenant and burst, until one does. A request whose
+tenant is not known, for a fault struck it unseen, belongs to whoever repeats it.
 """
 
 import re
@@ -21,6 +22,11 @@ Mark = Literal["retry", "replay", "overwrite"]
 # Uploads with a longer pause between them are two bursts; in seconds of the fake's clock.
 BURST_PAUSE = 60.0
 
+# What accepts an event: a replay has no effect, and may carry another event where the key alone is compared.
+_ACCEPTED = ("event.accepted", "event.run-failed")
+# What refuses a request whose key was used for another one.
+_KEY_REUSED = ("event.key-reused", "event.key-reused-400")
+
 _ASSET_ID = re.compile(rb"asset_[A-Za-z0-9]{8,}")
 
 
@@ -31,13 +37,13 @@ class Send:
     Attributes:
         tenant: The name of the tenant; None where no valid credentials told it.
         requests: Its requests, in the order of arrival.
-        event: The last attempt of its event; None where none came yet.
+        event: The request for its event that was accepted, the last one where none was; None where none came yet.
         event_id: The event that was accepted.
         key: The idempotency key of its event.
         state: `delivered`; `failed-run` where it was accepted and its run failed; `refused` and `interrupted` where
             its last request was, and `uploading` otherwise.
         asset_ids: What it has uploaded, in the order of their URLs.
-        named_ids: The asset ids in the body of the last attempt of its event.
+        named_ids: The asset ids in the body of `event`.
         marks: The number of a request to what it repeats: `retry` is another attempt, `replay` was answered from the
             idempotency key, `overwrite` put a file a second time.
     """
@@ -77,7 +83,7 @@ class _Event:
     requests: list[RecordedRequest] = field(default_factory=list[RecordedRequest])
     uploads: list[_Upload] = field(default_factory=list[_Upload])
     event_id: str | None = None
-    named_ids: tuple[str, ...] = ()
+    shown: RecordedRequest | None = None
 
 
 def group(requests: Iterable[RecordedRequest]) -> list[Send]:
@@ -140,19 +146,22 @@ class _Grouping:
     def _add_event(self, request: RecordedRequest) -> None:
         key = request.header("x-idempotency-key")
         under_key = [] if key is None else self._events_by_key.setdefault(key, [])
-        event = _of_tenant(under_key, request.tenant)
+        is_reuse = request.rule in _KEY_REUSED
+        event = None if is_reuse else _of_tenant(under_key, request.tenant)
         if event is None or _is_another(request, event):
             event = _Event(request.tenant, key)
             self._events.append(event)
-            under_key.append(event)
+            if not is_reuse:  # what comes under its key is of the event that has the key
+                under_key.append(event)
         if request.rule == "event.replay":
             self._marks[request.number] = "replay"
         elif event.requests:
             self._marks[request.number] = "retry"
         event.requests.append(request)
         event.event_id = request.event_id or event.event_id
-        event.named_ids = tuple(asset_id.decode() for asset_id in _ASSET_ID.findall(request.body))
-        for asset_id in event.named_ids:
+        if event.shown is None or event.shown.rule not in _ACCEPTED:
+            event.shown = request
+        for asset_id in _named_ids(request):
             upload = self._upload_by_asset.get(asset_id)
             if upload is not None and not upload.is_taken and request.tenant in (None, upload.tenant):
                 upload.is_taken = True
@@ -185,15 +194,16 @@ class _Grouping:
         requests = [request for upload in uploads for request in upload.requests]
         requests += event.requests if event is not None else []
         requests.sort(key=lambda request: request.number)
+        shown = event.shown if event is not None else None
         return Send(
             tenant,
             tuple(requests),
-            event.requests[-1] if event is not None else None,
+            shown,
             event.event_id if event is not None else None,
             event.key if event is not None else None,
             _state(event, uploads),
             tuple(asset_id for upload in uploads for asset_id in upload.asset_ids),
-            event.named_ids if event is not None else (),
+            () if shown is None else _named_ids(shown),
             {request.number: mark for request in requests if (mark := self._marks.get(request.number)) is not None},
         )
 
@@ -224,6 +234,11 @@ def _place(request: RecordedRequest) -> tuple[str | None, str]:
     names = request.target.partition("?")[0].split("/")
     tenant, asset_id = (*names[2:4], "", "")[:2]
     return unquote(tenant) or None, asset_id
+
+
+def _named_ids(request: RecordedRequest) -> tuple[str, ...]:
+    """Return the asset ids in the body of an event."""
+    return tuple(asset_id.decode() for asset_id in _ASSET_ID.findall(request.body))
 
 
 def _is_another(request: RecordedRequest, event: _Event) -> bool:

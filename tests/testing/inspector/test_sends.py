@@ -182,6 +182,45 @@ def test_a_key_that_was_forgotten_is_another_send(fake, caller):
     assert [(numbers(send), send.marks) for send in group(fake.requests)] == [([1], {}), ([2, 3], {3: "replay"})]
 
 
+@pytest.mark.parametrize("status", [422, 400])
+def test_a_key_that_is_used_for_something_else_is_another_send(status):
+    """It is refused, and the first stays what it is; a repeat of the first still is one."""
+    fake = FakeFlowFlex(reused_key_status=status)
+    caller = Caller(fake)
+    asset_id = caller.asset()
+    caller.event({"n": 1}, key="k")
+    caller.event({"n": 2, "file": asset_id}, key="k")
+    caller.event({"n": 3}, name="other.event", key="k")
+    caller.event({"n": 1}, key="k")
+    sends = group(fake.requests)
+    assert [(numbers(send), send.state, send.event_id, send.marks) for send in sends] == [
+        ([1, 2, 4], "refused", None, {}),
+        ([3, 6], "delivered", fake.events[0].id, {6: "replay"}),
+        ([5], "refused", None, {}),
+    ]
+    assert [send.key for send in sends] == ["k", "k", "k"]
+
+
+def test_the_event_of_a_send_is_the_one_that_was_accepted():
+    """Not a replay with another body, which has no effect, nor a later attempt in vain; before it, the last attempt."""
+    fake = FakeFlowFlex(key_fingerprint="key")
+    caller = Caller(fake)
+    assets = [caller.asset(), caller.asset()]
+    for place in (0, 1):
+        fake.faults.arm("event", faults.Status(503))
+        caller.event({"n": place}, key="k")
+        assert group(fake.requests)[-1].event is fake.requests[-1]
+    caller.event({"file": assets[0]}, key="k")
+    accepted = fake.requests[-1]
+    caller.event({"file": assets[1]}, name="other.event", key="k")
+    fake.faults.arm("event", faults.Status(503))
+    caller.event(key="k")
+    (send,) = group(fake.requests)
+    assert send.event is accepted
+    assert send.named_ids == (assets[0],)
+    assert (send.state, send.asset_ids) == ("delivered", tuple(assets))
+
+
 def test_events_without_a_key_are_sends_of_their_own():
     """Nothing tells that one repeats another."""
     fake = FakeFlowFlex(strict=False)
