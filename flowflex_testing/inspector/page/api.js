@@ -1,13 +1,15 @@
 // The requests that this page makes of the fake.
 
 const TIMEOUT = 10_000;
+// All of a journal may be tens of megabytes.
+const TIMEOUT_OF_ALL = 60_000;
 
 // The fake did not answer, or refused; the message is one sentence.
 export class Failure extends Error {}
 
-async function call(path, options = {}) {
+async function call(path, options = {}, timeout = TIMEOUT) {
   try {
-    return await fetch(`/_fake/${path}`, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
+    return await fetch(`/_fake/${path}`, { ...options, signal: AbortSignal.timeout(timeout) });
   } catch {
     throw new Failure("The fake does not answer.");
   }
@@ -42,7 +44,7 @@ async function read(path) {
 export async function journal(cursor) {
   const response = cursor
     ? await call(`journal?since=${cursor}`, { headers: { "If-None-Match": `"${cursor}"` } })
-    : await call("journal");
+    : await call("journal", {}, TIMEOUT_OF_ALL);
   if (response.status === 304) return null;
   if (!response.ok) throw new Failure(await sentence(response));
   return response.json();

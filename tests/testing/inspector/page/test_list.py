@@ -116,6 +116,19 @@ def test_a_change_of_a_long_list_costs_the_page_little(page, client, rows):
     expect(rows).to_have_count(30)
 
 
+def test_all_of_a_long_journal_is_waited_for(page):
+    """It may be tens of megabytes, which a page that gives up after ten seconds would never get to see."""
+    waits = page.evaluate("""async () => {
+        const api = await import("/_fake/api.js");
+        const [timeout, waits] = [AbortSignal.timeout, []];
+        AbortSignal.timeout = (wait) => (waits.push(wait), timeout.call(AbortSignal, wait));
+        await api.journal(null);
+        AbortSignal.timeout = timeout;
+        return waits;
+    }""")
+    assert max(waits) == 60_000
+
+
 def test_uploads_that_an_event_takes_leave_their_row(page, client, rows):
     """Of two uploads that were one send, an event takes one: two rows, and no request in both."""
     asset_id = client.upload_file(file(b"one", filename="one.txt"))
