@@ -82,9 +82,8 @@ def _ports(options: argparse.Namespace, data: "Data | None") -> dict[str, int]:
     """
     ports: dict[str, int] = {}
     for name in _PORTS:
-        given = getattr(options, name)
         remembered = None if data is None else data.remembered(name)
-        ports[name] = int(remembered or 0) if given is None else given
+        ports[name] = getattr(options, name) or int(remembered or 0)
     return ports
 
 

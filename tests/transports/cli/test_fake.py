@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flowflex_testing.engine.data import Data
 from flowflex_testing.switches import ALLOWED
 from flowflex_transports import FlowFlex, FlowFlexError, file
 from flowflex_transports.cli import fake as cli_fake
@@ -260,6 +261,17 @@ def test_its_journal_is_bounded():
     assert fake.store.keep_requests == cli_fake.KEPT_REQUESTS
     told = (Path(__file__).parents[3] / "docs" / "fake.md").read_text()
     assert f"the newest {cli_fake.KEPT_REQUESTS:,} requests" in " ".join(told.split())
+
+
+@pytest.mark.parametrize("options", [[], ["--port", "0", "--storage-port", "0"]])
+def test_a_free_port_is_that_of_the_last_time(tmp_path, options):
+    """With a data directory: 0 means a free one as much as leaving the option out does; a port that is given is it."""
+    with Data(tmp_path) as data:
+        data.remember("port", 8787)
+        data.remember("storage_port", 8788)
+        assert cli_fake._ports(parse(["fake", *options]), data) == {"port": 8787, "storage_port": 8788}
+        assert cli_fake._ports(parse(["fake", *options, "--port", "9000"]), data)["port"] == 9000
+    assert cli_fake._ports(parse(["fake", *options]), None) == {"port": 0, "storage_port": 0}
 
 
 @pytest.mark.slow
