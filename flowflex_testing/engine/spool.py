@@ -100,8 +100,9 @@ class Spool:
                 return
             part.file.close()
             name = _kept_name(asset_id, sha256)
-            self._drop(name)
+            # At one stroke, so that a file with its name is never gone.
             part.path.replace(part.path.with_name(name))
+            self._used -= self._kept.pop(name, 0)
             self._parts.remove(part)
             self._kept[name] = part.size
 

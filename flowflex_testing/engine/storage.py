@@ -99,13 +99,27 @@ class PutExchange(Exchange):
                 raise Refused("put.duplicate", "The resource already exists")
             now = self.store.clock.now()
             asset = Asset(upload.asset_id, upload.filename, upload.mime, size, sha256, self._first_bytes, now)
-            if self.store.spool is not None and first is not None:
-                self.store.spool.drop(first.id, first.sha256)
-            if self._part is not None:
-                self._part.keep(upload.asset_id, sha256)
-            self.store.add_asset(tenant, asset)
+            self._keep(tenant, asset, first)
         etag = (("ETag", f'"{sha256[:32]}"'),)
         return self.accept("put.stored" if first is None else "put.overwrite", etag, b"")
+
+    def _keep(self, tenant: Tenant, asset: Asset, first: Asset | None) -> None:
+        # Both files are on disk until the asset is the new one, so that its bytes are there whatever goes wrong or
+        # kills the process. Files are told apart by content: where it is the same, there is one file for both.
+        part = self._part
+        if part is None:
+            self.store.add_asset(tenant, asset)
+            return
+        is_same = first is not None and first.sha256 == asset.sha256
+        part.keep(asset.id, asset.sha256)
+        try:
+            self.store.add_asset(tenant, asset)
+        except BaseException:
+            if not is_same:
+                part.spool.drop(asset.id, asset.sha256)
+            raise
+        if first is not None and not is_same:
+            part.spool.drop(first.id, first.sha256)
 
     def _signed_place(self) -> tuple[Tenant, Upload]:
         """Find the tenant and upload that the target names, where its signature covers every byte of it."""

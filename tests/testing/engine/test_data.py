@@ -245,6 +245,34 @@ def test_an_effect_that_cannot_be_kept_is_none(directory):
         assert len(fake_over(data).store.tenants["default"].uploads) == 1
 
 
+@pytest.mark.parametrize("second", [b"second", b"first", b""])
+def test_a_file_that_is_replaced_stays_until_another_is_kept(directory, monkeypatch, second):
+    """It is there whole after a kill or an error in between; where it was an error, nothing stays of the other."""
+    with Data(directory) as data:
+        fake = fake_over(data)
+        caller = Caller(fake)
+        issued = caller.upload_url(size=...).json()
+        target = issued["uploadUrl"].removeprefix(fake.storage_url)
+        caller.put(target, b"first")
+
+        def fail(_tenant, _asset):
+            killed(directory)
+            raise OSError("the disk is full")
+
+        monkeypatch.setattr(data, "add_asset", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            caller.put(target, second)
+        assert fake.assets[issued["assetId"]].size == 5
+        assert fake.content(issued["assetId"]) == b"first"
+        assert len(list(data.files.iterdir())) == 1
+        monkeypatch.undo()
+        caller.put(target, second)
+        assert fake.content(issued["assetId"]) == second
+        assert len(list(data.files.iterdir())) == 1
+    with Data(directory.with_name("data-killed")) as found:
+        assert fake_over(found).content(issued["assetId"]) == b"first"
+
+
 def test_a_clock_goes_on_from_where_it_was(directory, monkeypatch):
     """One that stands still, or is scaled, at that moment; in real time it has run meanwhile."""
     with Data(directory) as data:

@@ -123,6 +123,25 @@ def test_space_is_counted_once():
     spool.close()
 
 
+def test_a_file_is_replaced_by_its_equal_at_one_stroke(monkeypatch):
+    """It is never gone, whatever ends the process or goes wrong in between."""
+    spool = Spool(100)
+    path = store(spool, "asset_1", b"data")
+    part = spool.begin()
+    part.write(b"data")
+
+    def fail(_self, _target):
+        assert path.read_bytes() == b"data"
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="the disk is full"):
+        part.keep("asset_1", SHA)
+    part.abandon()
+    assert (spool.path("asset_1", SHA), spool.used) == (path, 4)
+    spool.close()
+
+
 @pytest.mark.parametrize("refused", [b"12345", b"123"])
 def test_a_refused_put_leaves_nothing_on_disk(tmp_path, refused):
     """A file of another size than was declared was not stored, and so is not kept."""
