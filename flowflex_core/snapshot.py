@@ -9,7 +9,7 @@ import math
 import os
 from typing import Any, NoReturn
 
-from flowflex_core import checks
+from flowflex_core import checks, wire
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError
 from flowflex_core.files import FileRef, check_size
 from flowflex_core.ledger import Stored
@@ -58,7 +58,8 @@ def write(plan: Plan, state: SendState) -> str:
         doubt = event.doubt or event.state == EVENT_SENT
         written["post"] = _tries(event, failed) | {"doubt": doubt, "posted_at": event.since}
     if isinstance(state.ended, tuple):
-        written["response"] = plan.settings.mask.known(state.ended[0])
+        granted = [entry.granted for entry in state.stored if entry.granted is not None]
+        written["response"] = wire.mask_of(plan.settings, granted).known(state.ended[0])
     return json.dumps(written, separators=(",", ":"))
 
 
@@ -176,7 +177,7 @@ def _number(value: Any, name: str) -> float:
 
 def _check(holds: bool, name: str) -> None:
     if not holds:
-        raise ValueError(name)
+        raise FlowFlexConfigError(name)
 
 
 def _refuse(why: str) -> NoReturn:

@@ -58,7 +58,7 @@ _EXPIRED = ("expired", "exp claim", '"exp"')
 def of_upload_url(outcome: Outcome, settings: Settings, now: float, granted: Iterable[UploadUrl]) -> Verdict:
     """Judge the outcome of a request for an upload URL."""
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, _mask(settings, granted))
+        return _of_failure(outcome, wire.mask_of(settings, granted))
     if 200 <= outcome.status < 300:
         try:
             reply = wire.read_upload_url(outcome, settings)
@@ -67,7 +67,7 @@ def of_upload_url(outcome: Outcome, settings: Settings, now: float, granted: Ite
         if isinstance(reply, str):
             return Verdict(REFUSED, problem=Problem("refused", reply, outcome.status))
         return Verdict(GRANTED, reply)
-    return _of_refusal(outcome, wire.read_refusal(outcome, _mask(settings, granted)), now)
+    return _of_refusal(outcome, wire.read_refusal(outcome, wire.mask_of(settings, granted)), now)
 
 
 def of_put(
@@ -84,14 +84,14 @@ def of_put(
     `is_old`: the URL may have expired; `in_doubt`: an earlier attempt may have arrived.
     """
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, _mask(settings, granted))
+        return _of_failure(outcome, wire.mask_of(settings, granted))
     if 200 <= outcome.status < 300:
         try:
             wire.read_put_reply(outcome)
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
         return Verdict(STORED)
-    refusal = wire.read_storage_refusal(outcome, _mask(settings, granted))
+    refusal = wire.read_storage_refusal(outcome, wire.mask_of(settings, granted))
     words = f"{refusal.code or ''} {refusal.sentence or ''}".lower()
     if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
         return Verdict(STORED)
@@ -108,23 +108,18 @@ def of_put(
 def of_event(outcome: Outcome, settings: Settings, now: float, granted: Iterable[UploadUrl]) -> Verdict:
     """Judge the outcome of firing the event."""
     if not isinstance(outcome, Response):
-        return _of_failure(outcome, _mask(settings, granted))
+        return _of_failure(outcome, wire.mask_of(settings, granted))
     if 200 <= outcome.status < 300:
         try:
             return Verdict(DELIVERED, wire.read_event_reply(outcome))
         except wire.UnreadableError as error:
             return _unreadable(outcome, error)
-    verdict = _of_refusal(outcome, wire.read_refusal(outcome, _mask(settings, granted)), now)
+    verdict = _of_refusal(outcome, wire.read_refusal(outcome, wire.mask_of(settings, granted)), now)
     if outcome.status == 409 and outcome.header("retry-after") is not None:
         # An attempt under the same key is being worked on: it may yet succeed.
         sign: Sign = REFUSED if wire.forbids_repeating(outcome) else REPEAT
         return Verdict(sign, problem=verdict.problem, arrived=True)
     return verdict
-
-
-def _mask(settings: Settings, granted: Iterable[UploadUrl]) -> Mask:
-    """Return what masks every secret of the run: the credentials, and what was granted."""
-    return settings.mask.also(secret for url in granted for secret in wire.secrets_of(url))
 
 
 def _of_failure(failure: Failure, mask: Mask) -> Verdict:
@@ -147,7 +142,7 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     status = refusal.status
     wait = retry_after(response.header("retry-after"), response.header("date"), now)
     words = refusal.sentence
-    if words is None and 300 <= status < 400:
+    if words is None and 300 <= status < 400 and status != 304:
         words = "the reply was a redirect, which is never followed"
     # Only FlowFlex's own words settle what became of earlier attempts: a proxy, a firewall or a portal knows nothing
     # of them, and what is said about the key may be about an earlier attempt that succeeded.

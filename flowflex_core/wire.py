@@ -8,6 +8,7 @@ import codecs
 import json
 import re
 import zlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -132,6 +133,11 @@ def read_upload_url(response: Response, settings: Settings) -> UploadUrl | str:
 def secrets_of(granted: UploadUrl) -> set[str]:
     """List what of a granted upload URL nobody else may see."""
     return secrets_of_url(str(granted["uploadUrl"]), granted.get("token"))
+
+
+def mask_of(settings: Settings, granted: Iterable[UploadUrl]) -> Mask:
+    """Return what masks every secret of a run: the credentials, and what of its upload URLs nobody else may see."""
+    return settings.mask.also(secret for url in granted for secret in secrets_of(url))
 
 
 # Replies that say no

@@ -1,7 +1,7 @@
 """File sources: measured before anything is sent, opened afresh for each attempt, streamed, and watched for change.
 
-A source is a path, bytes, or a binary file object, which is read from where it stands, put back there, and never
-closed. A stream that can be read only once is kept in a temporary file, so that a second attempt, and a second
+A source is a path, bytes or the like, or a binary file object, which is read from where it stands, put back there, and
+never closed. A stream that can be read only once is kept in a temporary file, so that a second attempt, and a second
 send, find its bytes again. Memory does not grow with the size of a file.
 
 A change is noticed by the time stamp and size of a file on disk, also of one behind a file object, and by a checksum of
@@ -112,7 +112,7 @@ def _measured(ref: FileRef, limit: int, expected: int | None, go_on: GoOn) -> Me
     elif callable(getattr(source, "read", None)):
         found = Handle.measure(ref, name, limit, go_on)
     else:
-        raise SourceError(f"a file is given as a path, bytes or a binary file object, not {type(source).__name__}")
+        found = _Bytes.measure(_view(source), name)
     if found.length > limit:
         raise SourceError(f"{name} is over the limit of {limit} bytes (max_file_bytes)")
     if expected is not None and expected != found.length:
@@ -214,6 +214,15 @@ class _Bytes:
 
     def _still_same(self, flat: memoryview) -> bool:
         return _checksum(self.content, flat) == self.checksum
+
+
+def _view(source: Any) -> memoryview:
+    """View the memory of an array, or of whatever else is like bytes."""
+    try:
+        return memoryview(source)
+    except TypeError:
+        given = type(source).__name__
+        raise SourceError(f"a file is given as a path, bytes or a binary file object, not {given}") from None
 
 
 def _flat(content: bytes | bytearray | memoryview) -> memoryview:

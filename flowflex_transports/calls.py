@@ -274,6 +274,8 @@ def checked(transport: object, request: Request, outcome: Any) -> Outcome:
 
 def blame(transport: object, request: Request, error: Exception) -> None:
     """Note in an exception that `perform` of a transport raised it; it passes, since it tells best what went wrong."""
+    if isinstance(error, FlowFlexConfigError):
+        return  # the way that a request would take is set up wrong, and it did not leave
     error.add_note(_misuse(transport, request, f"raised {type(error).__name__}"))
 
 

@@ -89,23 +89,26 @@ class Proxies:
 
     Args:
         proxy: The URL of one proxy for everything; by default the environment decides: `HTTP_PROXY`, `HTTPS_PROXY`
-            and `NO_PROXY`, in lower case too, which goes first. As with curl, `HTTP_PROXY` in upper case is ignored
-            where `REQUEST_METHOD` is set: a CGI client could have set it.
+            and, for either, `ALL_PROXY`, all but `NO_PROXY`; in lower case too, which goes first. As with curl,
+            `HTTP_PROXY` in upper case is ignored where `REQUEST_METHOD` is set: a CGI client could have set it.
         trust_environment: Whether the environment is asked at all.
+
+    Raises:
+        FlowFlexConfigError: `proxy` is none that can be used. One of the environment may be for others, and is an error
+            only where it would be the way.
     """
 
     def __init__(self, proxy: str | None = None, *, trust_environment: bool = True) -> None:
         self._one = None if proxy is None else Proxy.parse(proxy, "proxy")
         self._bypassed: Mapping[str, str] = {}
-        self._by_scheme: dict[str, Proxy] = {}
+        self._by_scheme: dict[str, Proxy | FlowFlexConfigError] = {}
         if self._one is None and trust_environment:
             environment = getproxies_environment()
             self._bypassed = {"no": environment.get("no", "")}
-            self._by_scheme = {
-                scheme: Proxy.parse(url, f"{scheme.upper()}_PROXY")
-                for scheme, url in environment.items()
-                if scheme in ("http", "https")
-            }
+            for scheme in ("http", "https"):
+                variable = scheme if scheme in environment else "all"
+                if variable in environment:
+                    self._by_scheme[scheme] = _proxy_or_error(environment[variable], f"{variable.upper()}_PROXY")
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise FlowFlexConfigError("proxies may hold a password and are not pickled: read them anew where they are used")
@@ -115,14 +118,27 @@ class Proxies:
 
         No proxy of the environment leads to a loopback address: it would be the proxy's own, and plain http,
         which is allowed there, would show it the credentials.
+
+        Raises:
+            FlowFlexConfigError: The environment names a proxy of another kind.
         """
         if self._one is not None:
             return self._one
         proxy = self._by_scheme.get(address.scheme)
         if proxy is None or address.is_loopback:
             return None
-        place = f"{address.host}:{address.port}"
-        return None if _is_bypassed(place, self._bypassed) else proxy
+        if _is_bypassed(f"{address.host}:{address.port}", self._bypassed):
+            return None
+        if isinstance(proxy, FlowFlexConfigError):
+            raise FlowFlexConfigError(proxy.message)
+        return proxy
+
+
+def _proxy_or_error(url: str, name: str) -> Proxy | FlowFlexConfigError:
+    try:
+        return Proxy.parse(url, name)
+    except FlowFlexConfigError as error:
+        return FlowFlexConfigError(error.message)
 
 
 def tls_context(ssl_context: ssl.SSLContext | None, ca_file: "str | os.PathLike[str] | None") -> ssl.SSLContext:

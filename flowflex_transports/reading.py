@@ -1,5 +1,6 @@
 """What all files have in common while they are read: errors in words for people, chunks, and the watch for changes."""
 
+import io
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -96,6 +97,8 @@ def trouble_named(name: str) -> Generator[None]:
         yield
     except SourceError:
         raise
+    except io.UnsupportedOperation as error:
+        raise SourceError(f"cannot read {name} ({error}): open it for reading, in binary mode") from error
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise SourceError(f"cannot read {name}: {reason}") from error

@@ -51,7 +51,7 @@ class FlowFlex(Client):
         max_file_bytes: A larger file is refused before anything is sent.
         max_retries: How often each request is repeated.
         max_parallel_uploads: How many files of one call are on their way at the same time, and at most how many
-            threads the client adds to those that call it.
+            threads the client adds to those that call it. (`send_many` has `concurrency` threads beside them.)
         default: Called with a payload value of an unknown type; returns one that can be encoded.
         ssl_context: What TLS trusts; by default the system's authorities, or those of `SSL_CERT_FILE`.
         ca_file: A file of certificates to trust in place of those.

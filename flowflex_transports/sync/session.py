@@ -4,9 +4,11 @@ The session's adapters, proxies and TLS settings are its own. What it would add 
 its cookies, its headers, its authentication, and that of a netrc file. Redirects are not followed.
 
 Some bounds are looser than those of `Urllib3Transport`, for want of a way to reach the socket: `request.total` is
-looked at only between two pieces of a reply, Ctrl-C ends an upload only when its next piece is due, a percent-encoded
-URL may have its hex digits put in upper case, a reply that is cut in its head may be read as whole, and urllib3's own
-logging, its warnings included, shows upload URLs.
+looked at only between two pieces of a reply's body, so that a head that drips outlives it; Ctrl-C ends an upload only
+when its next piece is due, or after `request.timeout` of silence; an interim reply (1xx) may be taken for the final
+one; a percent-encoded URL may have its hex digits put in upper case; a reply that is cut in its head may be read as
+whole; urllib3's own logging, its warnings included, shows upload URLs; and a proxy of the environment is used for
+loopback, too.
 """
 
 import time
@@ -14,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flowflex_core import MAX_REPLY_BYTES, Failure, FailureKind, Request, Response
+from flowflex_transports.process import PerProcess
 from flowflex_transports.protocols import Source
 
 _PIECE_BYTES = 16_384
@@ -41,11 +44,13 @@ class SessionTransport:
     """Performs requests through `session.request(...)`.
 
     Args:
-        session: Has the `request` method of a `requests.Session`. Never closed here.
+        session: Has the `request` method of a `requests.Session`. Closed by its giver alone; a forked child, whose
+            connections are its parent's, lets go of those first, by the session's own `close`.
     """
 
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self._session = PerProcess(lambda: session, _let_go)
+        self._session.get()
         self._streams: dict[int, _Stream] = {}
 
     def perform(self, request: Request, body: bytes | Source) -> Response | Failure:
@@ -53,10 +58,11 @@ class SessionTransport:
         end = time.monotonic() + request.total
         patience = min(request.timeout, request.total)
         stream = None if isinstance(body, bytes) or not body.length else _Stream(body)
+        session = self._session.get()
         try:
             if stream is not None:
                 self._streams[id(request)] = stream
-            reply = self._session.request(
+            reply = session.request(
                 request.method,
                 request.url,
                 data=(body if isinstance(body, bytes) else b"") if stream is None else stream,
@@ -68,7 +74,7 @@ class SessionTransport:
             )
             try:
                 content = bytearray()
-                for piece in reply.iter_content(_PIECE_BYTES):
+                for piece in _pieces(reply):
                     content += piece
                     if len(content) > MAX_REPLY_BYTES:
                         break
@@ -77,11 +83,15 @@ class SessionTransport:
             finally:
                 reply.close()
         except Exception as error:
-            return _failure(request, error, repeats=_repeats(self._session, request.url))
+            return _failure(request, error, repeats=_repeats(session, request.url))
         finally:
             self._streams.pop(id(request), None)
         return Response(
-            request.id, reply.status_code, tuple(reply.headers.items()), bytes(content[: MAX_REPLY_BYTES + 1])
+            request.id,
+            reply.status_code,
+            tuple(reply.headers.items()),
+            bytes(content[: MAX_REPLY_BYTES + 1]),
+            early=stream is not None and not stream.ended,
         )
 
     def abandon(self, request: Request) -> None:
@@ -92,6 +102,22 @@ class SessionTransport:
 
     def close(self) -> None:
         """Do nothing: the session is its giver's."""
+
+
+def _let_go(session: Any) -> None:
+    close = getattr(session, "close", None)
+    if callable(close):
+        close()
+
+
+def _pieces(reply: Any) -> Iterator[bytes]:
+    """Go through the content as it arrives, where the session shows how, or else in full pieces."""
+    read1 = getattr(getattr(reply, "raw", None), "read1", None)
+    if read1 is None:
+        yield from reply.iter_content(_PIECE_BYTES)
+    else:
+        while piece := read1(_PIECE_BYTES, decode_content=True):
+            yield piece
 
 
 class _AsGiven:
@@ -109,20 +135,23 @@ class _AsGiven:
 
 
 class _Stream:
-    """A source as a session takes it: iterable, with a length."""
+    """A source as a session takes it: iterable, with a length; `ended` once a try has taken all of it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self.abandoned = False
+        self.ended = False
 
     def __len__(self) -> int:
         return self._source.length
 
     def __iter__(self) -> Iterator[bytes]:
+        self.ended = False
         for chunk in self._source.chunks():
             if self.abandoned:
                 raise _AbandonedError
             yield chunk
+        self.ended = True
 
 
 class _AbandonedError(ConnectionError):

@@ -527,6 +527,20 @@ def test_what_a_finished_send_answered_is_kept_as_it_was():
     assert resume(operation.snapshot()).result().response == answer | {"echo": "by [secret]"}
 
 
+def test_a_response_that_repeats_an_upload_url_is_kept_without_it():
+    """What signs an upload is in no snapshot, though the reply to the event may repeat it."""
+    operation = start({"a": file("a.pdf", size=1)})
+    granted = {
+        "assetId": "asset_1",
+        "uploadUrl": "https://storage.flowflex.test/a?sig=SIGNATURE123",
+        "token": "TOKEN456",
+    }
+    play(operation, url=[reply(200, granted)], event=[reply(200, {"seen": granted})])
+    text = operation.snapshot()
+    assert "SIGNATURE123" not in text
+    assert "TOKEN456" not in text
+
+
 def test_files_that_grew_old_before_the_event_leave_nothing_to_resume():
     """What can only fail again is not offered: the file came from memory, and its asset is deleted by now."""
     operation = start({"a": file(b"x", filename="a.pdf"), "b": file("b.pdf")}, max_parallel_uploads=1)

@@ -6,6 +6,7 @@ import mmap
 import os
 import pathlib
 import tempfile
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -91,6 +92,7 @@ KINDS: dict[str, Callable[[pathlib.Path], Any]] = {
     "memoryview with gaps": lambda path: memoryview(bytes(2).join(CONTENT[i : i + 1] for i in range(len(CONTENT))))[
         ::3
     ],
+    "array": lambda path: array("H", CONTENT),
     "buffered": lambda path: path.open("rb"),
     "raw": lambda path: path.open("rb", buffering=0),
     "written": written,

@@ -91,7 +91,7 @@ def refusals(path, tmp_path):
         r"is open in text mode: open it with mode 'rb'": path.open(encoding="latin-1"),
         r"the StringIO given is open in text mode": io.StringIO("text"),
         r"cannot read '.*': .*closed file": closed,
-        r"cannot read '.*': ": path.with_name("w").open("wb"),
+        r"cannot read '.*' \(read\): open it for reading, in binary mode": path.with_name("w").open("wb"),
         r"cannot read the memoryview given: .*released": released,
         r"not NoneType": None,
         r"not int": 3,

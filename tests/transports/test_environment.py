@@ -171,10 +171,26 @@ def test_a_proxy_given_goes_before_the_environment(monkeypatch):
 
 
 def test_a_wrong_proxy_in_the_environment_is_told_by_its_variable(monkeypatch):
-    """Not when the first request fails, but at once."""
+    """Where it would be the way, and nowhere else: the variable may be meant for other programs."""
     monkeypatch.setenv("https_proxy", "socks5://proxy:1")
-    with pytest.raises(FlowFlexConfigError, match=r"^HTTPS_PROXY"):
-        Proxies()
+    monkeypatch.setenv("NO_PROXY", "internal.test")
+    for _ in range(2):
+        with pytest.raises(FlowFlexConfigError, match=r"^HTTPS_PROXY"):
+            way("https://api.example.test/")
+    assert way("https://internal.test/") is None
+    assert way("https://localhost/") is None
+    assert way("http://api.example.test/") is None
+
+
+def test_one_proxy_for_all_is_asked_last(monkeypatch):
+    """As with curl and requests: ALL_PROXY serves a scheme that has no variable of its own."""
+    monkeypatch.setenv("ALL_PROXY", "http://proxy:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:2")
+    assert way("https://api.example.test/") == 1
+    assert way("http://api.example.test/") == 2
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy:1")
+    with pytest.raises(FlowFlexConfigError, match=r"^ALL_PROXY"):
+        way("https://api.example.test/")
 
 
 # TLS

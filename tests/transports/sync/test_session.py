@@ -1,5 +1,7 @@
 import socket
 import ssl
+import subprocess
+import sys
 
 import pytest
 import requests
@@ -10,7 +12,7 @@ from flowflex_core import MAX_REPLY_BYTES, Failure, Request, Response
 from flowflex_testing import contract
 from flowflex_transports import FlowFlex, file
 from flowflex_transports.sync.session import SessionTransport
-from tests.support.attempts import Chunks
+from tests.support.attempts import Chunks, timed
 from tests.support.scripted import OK, ScriptedServer, Wire, answering
 
 
@@ -93,6 +95,84 @@ def test_a_dripped_body_ends_with_the_total(session):
         outcome = SessionTransport(session).perform(request(server.url(), timeout=1.0, total=0.3), b"")
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.sent) == ("timeout", True)
+
+
+def test_a_slow_drip_ends_with_the_total_before_a_piece_is_full(session):
+    """A body that is no longer than a piece is looked at as it comes, too."""
+
+    def script(wire: Wire) -> None:
+        wire.read_request()
+        wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n")
+        wire.drip(b"x" * 500, 0.02)
+
+    with ScriptedServer(script) as server:
+        outcome, seconds = timed(SessionTransport(session), request(server.url(), timeout=1.0, total=0.3))
+    assert seconds < 5
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.sent) == ("timeout", True)
+
+
+def test_a_reply_to_half_a_file_is_early(session):
+    """A success that came before the file was sent whole is marked as one that cannot be."""
+
+    def script(wire: Wire) -> None:
+        wire.read_head()
+        wire.send(OK)
+        wire.half_close()
+        wire.close()
+
+    with ScriptedServer(script) as server:
+        body = Chunks(*[b"x" * 65_536] * 300)
+        early = SessionTransport(session).perform(request(server.url(), method="PUT"), body)
+    with ScriptedServer(answering()) as server:
+        whole = SessionTransport(session).perform(request(server.url(), method="PUT"), Chunks(b"a", b"b"))
+    assert isinstance(early, Response)
+    assert isinstance(whole, Response)
+    assert (early.early, whole.early) == (True, False)
+
+
+FORK = """
+import os, sys
+import requests
+from flowflex_core import Request
+from flowflex_transports.sync.session import SessionTransport
+
+session = requests.Session()
+session.trust_env = False
+transport = SessionTransport(session)
+
+def perform(body):
+    outcome = transport.perform(Request("1", "POST", sys.argv[1], {}, body, 5.0, 5.0), body)
+    assert (outcome.status, outcome.body) == (200, body), outcome
+
+perform(b"before")
+child = os.fork()
+if child == 0:
+    perform(b"child")
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+perform(b"parent")
+session.close()
+"""
+
+
+def test_a_forked_process_shares_no_connection_of_the_session():
+    """A child lets go of what it inherited, and its parent goes on."""
+    by_connection = []
+
+    def echo(wire: Wire) -> None:
+        mine: list[bytes] = []
+        by_connection.append(mine)
+        while received := wire.read_request():
+            mine.append(received.body)
+            wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(received.body) + received.body)
+
+    with ScriptedServer(echo) as server:
+        process = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", FORK, server.url()], capture_output=True, text=True, timeout=30
+        )
+    assert process.returncode == 0, process.stderr
+    assert by_connection == [[b"before", b"parent"], [b"child"]]
 
 
 def failing(script=None, *, tls=None, url=None, session, body=b"", **bounds):
