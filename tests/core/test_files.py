@@ -90,6 +90,14 @@ def test_a_type_that_is_not_allowed_is_refused_when_given(mime):
         file("a.pdf", mime=mime)
     assert caught.value.code == "MIME_NOT_ALLOWED"
     assert caught.value.message.isprintable()
+    assert caught.value.message.endswith("the extensions " + ", ".join(sorted(EXTENSION_TO_MIME)))
+
+
+def test_a_type_that_is_no_string_is_told():
+    """What was given in the place of a type is named by its own type."""
+    wrong: object = 7
+    with pytest.raises(FlowFlexUploadError, match=r"^mime must be a string, not int$"):
+        file("a.pdf", mime=wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,14 @@ def test_an_empty_ledger_holds_nothing(length):
     """Where nothing is stored there is nothing to go through."""
     assert (list(Ledger(length)), Ledger(length).count) == ([], 0)
     assert Ledger(max(length, 1)).get(0) is None
+
+
+@pytest.mark.parametrize("length", [1, 32, 40])
+def test_a_request_about_no_file_of_the_send_is_about_nothing(length):
+    """An id that names a file behind the last one, as the reply to another send may, finds nothing of this one."""
+    ledger = Ledger(length)
+    for index in range(length):
+        ledger = ledger.put(entry(index))
+    for index in (length, length + 1, 64, 1_024, 99_999_999_999):
+        assert ledger.of(f"put/{index}/1") is None
+    assert ledger.of(f"put/{length - 1}/1") is ledger.get(length - 1)

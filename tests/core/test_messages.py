@@ -53,7 +53,12 @@ def test_the_repr_of_a_request_shows_no_secret():
         assert_silent(repr(request) + str(request) + repr(turn))
         assert request.id in repr(request)
         assert request.method in repr(request)
-    assert "PUT https://storage.flowflex.test," in repr(played.of("put")[0])
+    url, put = played.of("upload-url")[0], played.of("put")[0]
+    assert isinstance(url.body, bytes)
+    assert repr(url) == (
+        "Request(upload-url/0/1 POST https://api.flowflex.test/v1/assets/upload-url, " + f"{len(url.body)} bytes)"
+    )
+    assert repr(put) == "Request(put/0/2 PUT https://storage.flowflex.test, FileRef('a.pdf'))"
 
 
 def test_the_repr_of_a_response_shows_no_secret():

@@ -249,7 +249,10 @@ def test_the_repr_shows_no_secret(operation):
 @pytest.mark.parametrize("how", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_operations_are_neither_pickled_nor_copied(operation, how):
     """An operation holds credentials and is one run: the error says what to use instead."""
-    with pytest.raises(FlowFlexConfigError, match=r"not pickled; a SendEvent has a snapshot\(\)"):
+    with pytest.raises(
+        FlowFlexConfigError,
+        match=r"^an operation holds credentials and is not pickled; a SendEvent has a snapshot\(\)$",
+    ):
         how(operation)
 
 

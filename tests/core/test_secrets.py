@@ -1,5 +1,7 @@
 """What of words from outside is masked, where several secrets meet. What surrounds a secret is in test_settings."""
 
+import pickle
+
 import pytest
 
 from flowflex_core.secrets import Mask, secrets_of_url
@@ -43,3 +45,16 @@ def test_the_secrets_of_an_upload_url():
     url = "https://s.test/a/longpath?sig=SIGN%2FATURE&expires=7200&LONELYVALUE&x=short&y=abc=====&Signature=ok"
     assert secrets_of_url(url, "TOKENTOKEN") == {"SIGN%2FATURE", "SIGN/ATURE", "LONELYVALUE", "TOKENTOKEN"}
     assert secrets_of_url("https://s.test/a", None) == set()
+    assert secrets_of_url("https://s.test/a?sig=sixsix&v=fives", "") == {"sixsix"}
+
+
+def test_a_url_without_a_query_is_left_as_it_is():
+    """Only a query may be a signature: the rest of a URL is told, so that people know which place is meant."""
+    words = "see https://docs.test/mime and http://s.test/a?b=1"
+    assert Mask().value([words]) == ["see https://docs.test/mime and http://s.test/a?[secret]"]
+
+
+def test_a_mask_is_not_pickled():
+    """It knows the secrets, so a pickle would hold them."""
+    with pytest.raises(TypeError, match=r"^a mask knows the secrets and is not pickled$"):
+        pickle.dumps(Mask())

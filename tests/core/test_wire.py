@@ -23,6 +23,7 @@ from flowflex_core import (
     __version__,
     file,
 )
+from flowflex_core.wire import MAX_JSON_DETAILS
 from tests.core.drive import (
     API_KEY,
     API_SECRET,
@@ -407,8 +408,9 @@ def test_an_error_that_is_compressed_is_bounded_as_it_is_read():
 @pytest.mark.parametrize("name", ["x-request-id", "X-Request-Id", "request-id", "x-amz-request-id"])
 def test_the_request_id_is_read_from_a_header(name):
     """The server's id of a request is told, whichever of the usual headers it stands in."""
-    error = failed(start(), event=[reply(400, {"requestId": "req_body"}, **{name: "req_header"})])
-    assert error.request_id == "req_header"
+    for body in ({"requestId": "req_body"}, [], b"no JSON"):
+        assert failed(start(), event=[reply(400, body, **{name: "req_header"})]).request_id == "req_header"
+    assert failed(start(), event=[reply(400, {"requestId": "req_body"})]).request_id == "req_body"
 
 
 @pytest.mark.parametrize("odd", ["", "a\x1bb", "a\nb", "x" * 50_000, 7, None, ["x"], {}])
@@ -424,6 +426,42 @@ S3 = (
     b"<StringToSign>AWS4 SIGNATURESIGNATURE</StringToSign><SignatureProvided>SIGNATURESIGNATURE</SignatureProvided>"
     b"<RequestId>4442587FB7D0A2F9</RequestId></Error>"
 )
+
+
+def test_what_is_not_called_json_is_not_read_as_json():
+    """The media type decides: of a text that looks like JSON no field is taken for FlowFlex's own words."""
+    error = failed(start(), event=[reply(422, b'{"error": "no", "code": "X"}', content_type="text/plain")])
+    assert (error.code, error.details) == (None, '{"error": "no", "code": "X"}')
+
+
+@pytest.mark.parametrize(("length", "is_parsed"), [(MAX_JSON_DETAILS, True), (MAX_JSON_DETAILS + 1, False)])
+def test_the_details_of_an_error_are_parsed_up_to_their_bound(length, is_parsed):
+    """Up to 64 KiB the details are what JSON says, and beyond them a beginning of its text."""
+    body = b'{"error": "' + b"x" * (length - 13) + b'"}'
+    assert len(body) == length
+    error = failed(start(), event=[reply(422, body, content_type="application/json")])
+    assert isinstance(error.details, dict) is is_parsed
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "sentence"),
+    [
+        (b' \n{"error": "Duplicate", "message": "is there"}', "Duplicate", "is there"),
+        (b'{"code": "NoSuchUpload", "message": "is gone"}', "NoSuchUpload", "is gone"),
+        (b'{"error": "E", "code": "C"}', "E", None),
+        (b'[{"code": "C"}]', None, None),
+    ],
+)
+def test_storage_json_is_parsed_to_code_and_sentence(body, code, sentence):
+    """Storage that answers in JSON has its code in `error` or `code`, whatever blanks stand before it."""
+    error = failed(upload(), put=[reply(413, body, content_type="application/json")])
+    assert error.details == {"code": code, "message": sentence}
+
+
+def test_a_source_that_failed_in_an_event_leaves_a_doubt():
+    """A driver that calls the failure of a POST one of its source has sent it all the same, where it says so."""
+    error = failed(start(max_retries=0), event=[fail("source", "it broke", sent=True)])
+    assert type(error) is FlowFlexOutcomeUnknownError
 
 
 def test_storage_xml_is_parsed_and_never_kept():
