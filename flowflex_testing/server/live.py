@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import ThreadedWSGIServer
 
+from flowflex_core.address import AddressError, parse
 from flowflex_testing.engine.messages import Abort, BodyReader, Head, OriginName, Reply
+from flowflex_testing.engine.store import storage_origin
 from flowflex_testing.server.connection import Connection
 from flowflex_testing.server.tls import Authority
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from flowflex_testing.inspector.admin import Admin
 
 Handle = Callable[[Head, BodyReader], Reply | Abort]
+
+# What listens at every address of the machine, and where it is found from there.
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, not a choice
 
 _BACKLOG = 1_024
 # How long the accepting thread rests where the process has no descriptor left.
@@ -72,9 +77,11 @@ class Origin(ThreadedWSGIServer):
     @property
     def url(self) -> str:
         """The origin as a URL."""
-        # Who listens at every address is found at loopback.
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - a name, not a choice
-        host = f"[{host}]" if ":" in host else host
+        host = _EVERYWHERE.get(self.host, self.host)
+        return self.url_by(f"[{host}]" if ":" in host else host)
+
+    def url_by(self, host: str) -> str:
+        """Return the origin as a URL for who knows its machine by another name or address; IPv6 in brackets."""
         return f"{'http' if self.tls is None else 'https'}://{host}:{self.port}"
 
     def answer(self, head: Head, body: BodyReader) -> Reply | Abort:
@@ -212,7 +219,9 @@ class LiveServer:
         context = authority.server_context if authority is not None else tls or None
         assert context is not True
         self.ca_pem = None if authority is None else authority.ca_pem
-        beside_api = handle if admin is None else admin.beside(handle)
+        # To other machines, an upload URL with the loopback address would lead to themselves.
+        for_api = self._leading_back(handle) if host in _EVERYWHERE else handle
+        beside_api = for_api if admin is None else admin.beside(for_api)
         self._origins: list[Origin] = []
         try:
             self._origins.append(Origin("api", beside_api, host, port, context))
@@ -300,6 +309,16 @@ class LiveServer:
         if errors:
             raise RuntimeError(f"the fake itself failed: {errors[0]!r}") from errors[0]
 
+    def _leading_back(self, handle: Handle) -> Handle:
+        """Return `handle`, with upload URLs that lead to the host by which a client has found the API."""
+
+        def answer(head: Head, body: BodyReader) -> Reply | Abort:
+            host = _host_of(head)
+            storage_origin.set(None if host is None else self._origins[1].url_by(host))
+            return handle(head, body)
+
+        return answer
+
     def _end_accepting(self) -> None:
         self._wake.close()
         self._thread.join()
@@ -355,6 +374,15 @@ class LiveServer:
     def _resets(self, origin: OriginName) -> bool:
         resets = self.resets
         return resets is not None and resets(origin)
+
+
+def _host_of(head: Head) -> str | None:
+    """Return the name or address in the Host of a request; None where it is neither."""
+    try:
+        address = parse(f"http://{dict(head.headers).get('host', '')}")
+    except AddressError:
+        return None
+    return None if address.path or address.query is not None else address.host
 
 
 def _listen(host: str, port: int) -> socket.socket:

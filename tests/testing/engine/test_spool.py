@@ -127,6 +127,7 @@ def test_a_file_is_replaced_by_its_equal_at_one_stroke(monkeypatch):
     """It is never gone, whatever ends the process or goes wrong in between."""
     spool = Spool(100)
     path = store(spool, "asset_1", b"data")
+    assert path is not None
     part = spool.begin()
     part.write(b"data")
 

@@ -188,8 +188,30 @@ def test_who_listens_elsewhere_is_asked_for_by_that_name(fake):
     assert Asker(fake, "Fake.test").get("/_fake/health", host="fake.test:80").status == 200
     assert Asker(fake, "192.0.2.1").get("/_fake/health", host="192.0.2.1:80").status == 200
     everywhere = Asker(fake, "0.0.0.0")
-    assert everywhere.get("/_fake/health", host="192.0.2.1:80").status == 200
-    assert everywhere.get("/_fake/health", host="evil.example").status == 403
+    assert everywhere.get("/_fake/journal", host="192.0.2.1:80").status == 200
+    assert everywhere.get("/_fake/journal", host="evil.example").status == 403
+
+
+@pytest.mark.parametrize("bound", ["0.0.0.0", "::", "192.0.2.1", "fake.test"])
+def test_health_is_told_under_any_host_where_other_machines_ask(fake, bound):
+    """A container is asked by the name of its service, which the fake cannot know; all else keeps its guard."""
+    asker = Asker(fake, bound)
+    for host in ("flowflex-fake:8787", "evil.example", ""):
+        assert asker.get("/_fake/health", host=host).json()["status"] == "ok"
+        assert asker.ask("HEAD", "/_fake/health?a", host=host).status == 200
+        assert asker.post("/_fake/health", host=host).status == 403
+        for method, path in (
+            *(("GET", path) for path in ("/", "/_fake/journal", "/_fake/clock", "/_fake/faults", "/_fake/har")),
+            *(("GET", path) for path in ("/_fake/healthy", "/_fake/health/", "/_fake/health/../journal")),
+            *CHANGES,
+        ):
+            assert asker.ask(method, path, JSON, host=host).status == 403
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_health_is_not_told_under_any_host_on_loopback(fake, bound):
+    """No other machine asks there, and a website has no need to know."""
+    assert Asker(fake, bound).get("/_fake/health", host="flowflex-fake:8787").status == 403
 
 
 CHANGES = [

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import json
 import socket
 import ssl
 import struct
@@ -16,6 +17,7 @@ import pytest
 
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.server.live import LiveServer
+from tests.testing.caller import Caller
 from tests.testing.server.test_connection import Wire, event, put, wire_to
 
 
@@ -107,6 +109,60 @@ def test_an_ipv6_host_stands_in_brackets():
         with wire_to(fake.base_url) as wire:
             wire.send(event(fake))
             assert wire.reply()[0] == 202
+
+
+def upload_url(fake: FakeFlowFlex, host: str) -> str:
+    """Ask for an upload URL as one who knows the API by `host`."""
+    body = b'{"filename": "a.pdf", "mime": "application/pdf", "size": 4}'
+    with wire_to(fake.base_url) as wire:
+        wire.send(
+            f"POST /v1/assets/upload-url HTTP/1.1\r\nHost: {host}\r\nAuthorization: {Caller(fake).authorization}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        return str(json.loads(wire.reply()[2])["uploadUrl"])
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("flowflex-fake:8787", "flowflex-fake"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("[2001:DB8::7]:80", "[2001:db8::7]"),
+        ("localhost:1", "localhost"),
+    ],
+)
+@pytest.mark.parametrize("address", ["0.0.0.0", "::"])
+def test_who_listens_at_every_address_is_found_where_it_was_asked(address, host, name):
+    """Upload URLs lead to the host that a client names, for loopback is the client's own machine to it."""
+    if ":" in address and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with FakeFlowFlex(host=address) as fake:
+        port = fake.storage_url.rpartition(":")[2]
+        start, _, place = upload_url(fake, host).partition("/assets/")
+        assert start == f"http://{name}:{port}"
+        with wire_to(fake.storage_url) as wire:
+            wire.send(
+                f"PUT /assets/{place} HTTP/1.1\r\nHost: {name}:{port}\r\nContent-Type: application/pdf\r\n"
+                "Content-Length: 4\r\n\r\ndata".encode()
+            )
+            assert wire.reply()[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["user@elsewhere.test", "elsewhere.test/path", "elsewhere.test?", "a b", "1.2.3", "a:b"]
+)
+def test_a_host_that_is_neither_name_nor_address_stands_in_no_upload_url(host):
+    """The URL leads to loopback then."""
+    with FakeFlowFlex(host="0.0.0.0") as fake:
+        assert upload_url(fake, "flowflex-fake").startswith("http://flowflex-fake:")
+        assert upload_url(fake, host).startswith(f"{fake.storage_url}/assets/")
+
+
+def test_who_listens_at_one_address_is_found_there_whatever_it_is_called():
+    """A client may call the API by any name."""
+    with FakeFlowFlex() as fake:
+        assert upload_url(fake, "flowflex-fake").startswith(f"{fake.storage_url}/assets/")
 
 
 @pytest.mark.parametrize("bug", [KeyError("a bug"), OSError("no space left on device")])
