@@ -3,6 +3,7 @@
 Every mistake in a form is one ValueError that names the field.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
@@ -192,4 +193,10 @@ def _read(name: str, value: object, hint: Any) -> object:
 
 
 def _as_json(value: object) -> object:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # a fault of one's own holds what it likes
+        return repr(value)
+    return value

@@ -1,6 +1,9 @@
 """Faults as JSON: what there is, and what becomes of a form."""
 
+import datetime as dt
 import json
+import urllib.request
+from dataclasses import dataclass
 
 import pytest
 
@@ -72,6 +75,31 @@ def test_a_fault_of_ones_own_has_a_form_as_well():
 
     form = as_form(FakeFlowFlex().faults.arm("put", Own()))
     assert (form["kind"], form["fields"], form["text"]) == ("Own", {}, "Own() on put 1")
+
+
+@dataclass(frozen=True)
+class Maintenance(Fault):
+    until: object
+
+
+@pytest.mark.parametrize(
+    ("until", "shown"),
+    [
+        (dt.date(2026, 1, 1), "datetime.date(2026, 1, 1)"),
+        ({1}, "{1}"),
+        (float("inf"), "inf"),
+        ([b"a"], "[b'a']"),
+        ({"hour": [12, None]}, {"hour": [12, None]}),
+        (b"noon", "noon"),
+    ],
+)
+def test_what_json_does_not_know_is_told_as_python_writes_it(until, shown):
+    """A fault of one's own may hold anything; the page shows it, and the fake is no worse for it."""
+    with FakeFlowFlex(inspector=True) as fake:
+        fake.faults.arm("put", Maintenance(until))
+        with urllib.request.urlopen(f"{fake.inspector_url}_fake/faults", timeout=10) as reply:
+            (form,) = json.load(reply)["armed"]
+    assert (form["kind"], form["fields"]) == ("Maintenance", {"until": shown})
 
 
 FAULT = {"operation": "put", "kind": "Status", "fields": {"status": 503}}
