@@ -3,8 +3,9 @@
 Exit codes, which `flowflex --help` repeats:
 
     0    done: what was sent was accepted
-    1    not done: refused, or FlowFlex or storage was not reached; no event was accepted
-    2    wrong options, settings, payload or file; no event was accepted
+    1    not done: refused, or FlowFlex or storage was not reached; this event was not accepted (one sent before under
+         the same key, such as the one that makes FlowFlex refuse the key, may have been)
+    2    wrong options, settings, payload or file; no event was sent
     3    outcome unknown: the event was sent and may have been accepted
     130  interrupted by Ctrl-C: the outcome is unknown here, too
 

@@ -7,7 +7,7 @@ import argparse
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from flowflex_core.version import __version__
 
@@ -19,8 +19,8 @@ settings come from the environment:
 _EXIT_CODES = """\
 exit codes:
   0    done
-  1    refused, or not reached; no event was accepted
-  2    wrong options, settings, payload or file; no event was accepted
+  1    refused, or not reached; this event was not accepted (an earlier one under its key may have been)
+  2    wrong options, settings, payload or file; no event was sent
   3    outcome unknown: the event was sent and may have been accepted
   130  interrupted by Ctrl-C
 """
@@ -39,6 +39,13 @@ _RATES = {"real": 1.0, "frozen": 0.0}
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the whole usage before it."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is unknown here: the parser of all commands would point at its own help, not at the command's."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {', '.join(map(repr, unknown))}")
+        return known, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")

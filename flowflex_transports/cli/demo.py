@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flowflex_core.files import file
 from flowflex_transports.cli.extras import need
+from flowflex_transports.cli.payload import named_file
 from flowflex_transports.cli.progress import shown_progress
 from flowflex_transports.cli.samples import sample_pdf, sample_png
 from flowflex_transports.cli.send import send_event, trigger_lines
@@ -55,7 +55,7 @@ def _samples(folder: Path) -> list[str]:
 
 def _payload(files: Sequence[str]) -> dict[str, Any]:
     """Put the first file where the vendor's examples have it, and the others into a list."""
-    first, *others = [file(name) for name in files]
+    first, *others = [named_file(name) for name in files]
     payload: dict[str, Any] = {"customer": "Ada", "assetId": first}
     if others:
         payload["gallery"] = others

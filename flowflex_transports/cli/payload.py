@@ -1,13 +1,14 @@
 """Reads the payload that `flowflex send` is given: the JSON of `--data`, and the files that `--file` puts into it."""
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
 from flowflex_core.errors import FlowFlexConfigError
-from flowflex_core.files import FileRef, file
+from flowflex_core.files import EXTENSION_TO_MIME, FileRef, file
 from flowflex_core.payload import payload_path
 
 Key = str | int
@@ -24,11 +25,22 @@ _STEP = re.compile(
 
 def read_payload(data: str | None, files: list[str]) -> dict[str, Any]:
     """Return the payload: the object of `--data`, with a file at the path of each `--file`."""
-    payload = {} if data is None else _object(_text(data))
+    payload = {} if data is None else _object(data)
     for attachment in files:
         keys, filename = _split(attachment)
-        _attach(payload, keys, file(filename))
+        _attach(payload, keys, named_file(filename))
     return payload
+
+
+def named_file(filename: str) -> FileRef:
+    """Return the file of this name, from which its type must be seen: the shell has no option that tells it."""
+    _, dot, extension = filename.rpartition(".")
+    if not dot or extension.lower() not in EXTENSION_TO_MIME:
+        raise FlowFlexConfigError(
+            f"the type of {filename!r} cannot be inferred: "
+            f"rename the file so that its extension is one of {', '.join(EXTENSION_TO_MIME)}"
+        )
+    return file(filename)
 
 
 def _text(data: str) -> str:
@@ -44,8 +56,11 @@ def _text(data: str) -> str:
     return data
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(data: str) -> dict[str, Any]:
     """Parse strictly: what two JSON readers could take in two ways is refused."""
+    text = _text(data)
+    if data == "-" and not text.strip():
+        raise FlowFlexConfigError("--data -: stdin was empty")
     try:
         value = json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
     except FlowFlexConfigError:
@@ -53,7 +68,9 @@ def _object(text: str) -> dict[str, Any]:
     except RecursionError:
         raise FlowFlexConfigError("--data is nested too deep") from None
     except ValueError as error:
-        raise FlowFlexConfigError(f"--data is not JSON: {error}") from None
+        # isfile, unlike a Path, takes any text for a name.
+        advice = f"; to read a file, write @{data}" if os.path.isfile(data) else ""  # noqa: PTH113
+        raise FlowFlexConfigError(f"--data is not JSON: {error}{advice}") from None
     if not isinstance(value, dict):
         raise FlowFlexConfigError(f"--data must be a JSON object, not {_kind(value)}")
     return value
@@ -81,12 +98,13 @@ def _split(attachment: str) -> tuple[list[Key], str]:
             break
         position = step.end()
         keys.append(_key(step))
-    if not keys or isinstance(keys[0], int) or attachment[position : position + 1] != "=":
+    filename = attachment[position + 1 :]
+    if not keys or isinstance(keys[0], int) or attachment[position : position + 1] != "=" or not filename:
         raise FlowFlexConfigError(
             f"--file {attachment!r} is not PAYLOAD.PATH=FILE with a path such as invoice, order.receipt, "
             """gallery[0] or order["odd key"]"""
         )
-    return keys, attachment[position + 1 :]
+    return keys, filename
 
 
 def _key(step: re.Match[str]) -> Key:
@@ -104,7 +122,7 @@ def _attach(payload: dict[str, Any], keys: list[Key], ref: FileRef) -> None:
     """Put `ref` at the place that `keys` name, making the objects and arrays on the way there."""
     place: Any = payload
     for depth, key in enumerate(keys):
-        _make_room(place, key, f"--file {_path(keys)}: {_path(keys[:depth]) or 'the payload'}")
+        _make_room(place, keys, depth)
         if depth == len(keys) - 1:
             if place[key] is not _EMPTY:
                 raise FlowFlexConfigError(f"--file {_path(keys)}: there is {_kind(place[key])} already")
@@ -114,13 +132,16 @@ def _attach(payload: dict[str, Any], keys: list[Key], ref: FileRef) -> None:
         place = place[key]
 
 
-def _make_room(place: Any, key: Key, words: str) -> None:
-    """See to it that `place[key]` is there, `_EMPTY` where nothing was."""
+def _make_room(place: Any, keys: list[Key], depth: int) -> None:
+    """See to it that `place[keys[depth]]` is there, `_EMPTY` where nothing was."""
+    key, above = keys[depth], keys[:depth]
+    words = f"--file {_path(keys)}: {_path(above) or 'the payload'}"
     if isinstance(key, int):
         if not isinstance(place, list):
             raise FlowFlexConfigError(f"{words} is {_kind(place)}, not an array")
         if key > len(place):
-            raise FlowFlexConfigError(f"{words} has only {len(place)} items yet: give them in order, without gaps")
+            advice = f"{'go on' if place else 'start'} at {_path([*above, len(place)])}"
+            raise FlowFlexConfigError(f"{words} has only {len(place)} items yet: {advice}")
         if key == len(place):
             place.append(_EMPTY)
     elif isinstance(place, dict):

@@ -73,7 +73,11 @@ def test_data_and_files_make_the_payload(data, files, payload):
         (None, ["a[0]b=x.pdf"], "is not PAYLOAD.PATH=FILE"),
         (None, ["[0]=x.pdf"], "is not PAYLOAD.PATH=FILE"),
         (None, ['a["\\q"]=x.pdf'], "is not a JSON string"),
-        (None, ["a[1]=x.pdf"], "--file a[1]: a has only 0 items"),
+        (None, ["a="], "is not PAYLOAD.PATH=FILE"),
+        (None, ["a[1]=x.pdf"], "--file a[1]: a has only 0 items yet: start at a[0]"),
+        ('{"o": {"a": [1]}}', ["o.a[2]=x.pdf"], "--file o.a[2]: o.a has only 1 items yet: go on at o.a[1]"),
+        (None, ["a=x.exe"], "rename the file so that its extension is one of 3gp, aac,"),
+        (None, ["a=pdf"], "rename the file"),
         (None, ["a=x.pdf", "a=y.pdf"], "--file a: there is a file already"),
         (None, ["a=x.pdf", "a.b=y.pdf"], "--file a.b: a is a file, not an object"),
         (None, ["a[0]=x.pdf", "a.b=y.pdf"], "--file a.b: a is an array, not an object"),
@@ -97,6 +101,26 @@ def test_data_comes_from_a_file_or_stdin(tmp_path, monkeypatch):
     assert read_payload(f"@{tmp_path / 'data.json'}", []) == {"a": "ü"}
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b'{"b": 2}')))
     assert read_payload("-", []) == {"b": 2}
+
+
+def test_the_name_of_a_file_in_the_place_of_json_is_told_how_a_file_is_read(tmp_path, monkeypatch):
+    """--data data.json, where there is such a file, is answered with @data.json; where there is none it is not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data.json").write_text("{}")
+    with pytest.raises(FlowFlexConfigError, match=r"is not JSON: .*; to read a file, write @data\.json$"):
+        read_payload("data.json", [])
+    for data in ("other.json", "\0", "x" * 5000):
+        with pytest.raises(FlowFlexConfigError) as caught:
+            read_payload(data, [])
+        assert "write @" not in caught.value.message
+
+
+@pytest.mark.parametrize("text", [b"", b"\n"])
+def test_an_empty_stdin_is_told_as_such(monkeypatch, text):
+    """With --data -, nothing on stdin is no riddle about line 1, column 1."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    with pytest.raises(FlowFlexConfigError, match=r"^--data -: stdin was empty$"):
+        read_payload("-", [])
 
 
 def test_data_that_is_not_text_is_refused(tmp_path):

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,8 @@ def _sentence(run, code):
     [
         ([], "flowflex --help"),
         (["send"], "flowflex send --help"),
+        (["send", "e", "--bogus"], "unrecognized arguments: '--bogus'; see flowflex send --help"),
+        (["--bogus", "fake"], "unrecognized arguments: '--bogus'; see flowflex --help"),
         (["send", "e", "--transport", "carrier-pigeon"], "carrier-pigeon"),
         (["fake", "--port", "65536"], "0 to 65535"),
         (["fake", "--port", "-1"], "--port"),
@@ -92,7 +95,9 @@ def _sentence(run, code):
         (["send", "e", "--file", "a.b=missing.pdf"], "a.b"),
         (["send", "e", "--file", "a.b=missing.pdf", "--transport", "trio"], "a.b"),
         (["send", "e", "--file", "a=data.exe"], "data.exe"),
+        (["send", "e", "--file", "a=data.exe"], "rename the file"),
         (["upload", "missing.pdf"], "missing.pdf"),
+        (["upload", "invoice.pdf", "data.exe"], "rename the file"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(flowflex, flowflex_fake, arguments, words):
@@ -105,7 +110,17 @@ def test_bad_input_is_one_sentence_and_code_2(flowflex, flowflex_fake, arguments
 def test_a_missing_setting_names_its_variable(flowflex, transport):
     """Whoever has not set the environment is told what to set."""
     del flowflex.environment["FLOWFLEX_API_SECRET"]
-    assert "FLOWFLEX_API_SECRET" in _sentence(flowflex("send", "e", "--transport", transport), 2)
+    assert "set FLOWFLEX_API_SECRET in" in _sentence(flowflex("send", "e", "--transport", transport), 2)
+
+
+@pytest.mark.parametrize("command", [["send", "e"], ["upload", "invoice.pdf"]])
+def test_all_missing_settings_are_named_at_once(flowflex, command):
+    """Whoever has set nothing reads all four variables in one sentence, and of no argument that the shell has not."""
+    for name in flowflex.settings:
+        del flowflex.environment[name]
+    line = _sentence(flowflex(*command), 2)
+    assert [name for name in flowflex.settings if name not in line] == []
+    assert "argument" not in line
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -227,6 +242,38 @@ def _wait_for(condition):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)  # another process is on its way to the fake, and nothing here tells when
+
+
+class InfiniteAnswer(Fault):
+    """An acceptance whose JSON holds a number that Python reads as infinite."""
+
+    __slots__ = ()
+
+    def after(self, reply, struck, /):
+        return replace(reply, body=b'{"a": [1e999, -1e999, 1.5]}')
+
+
+def test_an_infinite_number_in_the_answer_leaves_valid_json(flowflex, flowflex_fake):
+    """What JSON cannot hold is printed as null, as JavaScript does, with --json and without."""
+    flowflex_fake.faults.arm("event", InfiniteAnswer(), times=None)
+    answer = {"a": [None, None, 1.5]}
+    assert _strictly(flowflex("send", "e", "--json").stdout)["response"] == answer
+    assert _strictly(flowflex("send", "e").stdout.splitlines()[-1].removeprefix("answer: ")) == answer
+
+
+def _strictly(text):
+    def refuse(word):
+        raise AssertionError(word)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_help_promises_nothing_of_earlier_events(flowflex):
+    """A key that was used before is refused though its first event was accepted: no exit code denies that."""
+    for command in ([], ["send"], ["upload"]):
+        words = " ".join(flowflex(*command, "--help").stdout.split())
+        assert "no event was accepted" not in words
+        assert "this event was not accepted (an earlier one under its key may have been)" in words
 
 
 def test_a_reader_that_left_does_not_fail_a_send_that_went_well(flowflex, flowflex_fake):
