@@ -53,6 +53,25 @@ def test_the_examples_for_unittest_pass(run, tmp_path, code):
     assert "\nOK" in run("unittest", "test_example")
 
 
+def test_a_fault_that_never_fired_fails_the_example_for_unittest(tmp_path):
+    """By the line of its setUp, in whatever test; one that struck does not."""
+    (code,) = FOR_UNITTEST
+    code += """
+    def test_never(self):
+        self.fake.faults.arm("put", Status(503))
+
+    def test_fired(self):
+        self.fake.faults.arm("event", Status(503, retry_after=0))
+        self.client.send_event("order.placed")
+"""
+    (tmp_path / "test_example.py").write_text(f"from flowflex_testing.faults import Status\n\n{code}")
+    command = [sys.executable, "-W", "error", "-m", "unittest", "test_example"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "FAIL: test_never " in done.stderr
+    assert "FAILED (failures=1)" in done.stderr
+    assert "Status(status=503) on put 1" in done.stderr
+
+
 def test_the_message_that_it_shows_is_what_is_said():
     """What the guide shows of a failure is the beginning of a message that is compared elsewhere."""
     shown = next(text for language, text in FENCES if language == "text" and text.startswith("no event"))
