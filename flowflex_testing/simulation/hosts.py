@@ -54,6 +54,7 @@ class _Host:
     def __init__(self, world: World, send: Send) -> None:
         self.number = send.number
         self.is_over = False
+        self.tries_anew = False
         self._world = world
         self._send = send
         self._looked_at = world.timeline.now

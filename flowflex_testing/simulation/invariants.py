@@ -163,14 +163,16 @@ def attempts_are_bounded(world: World, send: Send, flights: list[Flight]) -> str
     once = send.settings.max_retries + 1
     most = once * (once + 1) * _ASSETS if world.jumped else once
     tried = Counter((id(flight.performer), flight.leg, flight.request.id.split("/")[1]) for flight in flights)
-    tried_events = Counter(id(flight.performer) for flight in flights if flight.leg == "event")
+    tried_events = Counter(
+        (id(flight.performer), flight.performer.tries_anew) for flight in flights if flight.leg == "event"
+    )
     for (_, leg, index), times in tried.items():
         if leg != "event" and times > most:
             return f"{leg} of file {index} was tried {times} times"
     earlier = 0
-    for times in tried_events.values():  # in the order of the lives
+    for (_, tries_anew), times in tried_events.items():  # in the order of the lives
         # An attempt that was interrupted counts in the next life, which tries at least once.
-        if times > (max(1, once - 1) if earlier else once):
+        if times > (max(1, once - 1) if earlier and not tries_anew else once):
             return f"the event was tried {times} times, after {earlier} times in earlier lives"
         earlier += times
     return None
@@ -193,9 +195,10 @@ def repeating_waits(_world: World, _send: Send, flights: list[Flight]) -> str | 
 
 
 def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -> str | None:
-    """No first put goes to a URL that has expired, and no first event names a file that is deleted."""
-    if not world.jumped:
+    """No first put goes to a URL that has expired, and no event names a file that is deleted."""
+    if not world.jumped and send.lives == 1:
         return None
+    was_sent = False
     asked: dict[str, list[Flight]] = {}
     put_at: dict[str, float] = {}
     for flight in flights:
@@ -213,9 +216,13 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
             gone = [
                 asset_id
                 for asset_id in _asset_ids(json.loads(flight.body))
-                if flight.at > put_at.get(asset_id, flight.at) + FILE_LIFETIME
+                if flight.decided_at > put_at.get(asset_id, flight.at) + FILE_LIFETIME
             ]
-            return f"{flight.request.id} names {gone}, which are deleted" if gone else None
+            if gone:
+                return f"{flight.request.id} names {gone}, which are deleted"
+            was_sent = True
+    if was_sent:
+        return None
     error = send.error
     if error is not None and error.code == "ASSET_FILE_MISSING" and not isinstance(error, FlowFlexOutcomeUnknownError):
         return f"no event was sent, and it ended with {error}"

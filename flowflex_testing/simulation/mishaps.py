@@ -237,7 +237,7 @@ def _two_hours(flight: Flight) -> None:
 
 
 def _two_days(flight: Flight) -> None:
-    _time_passes(flight, (49.0, 47.5, 48.0, 24.5, 23.5, 100.0)[flight.tape.choose(6)] * HOUR)
+    _time_passes(flight, (49.0, 47.5, 48.0, 24.5, 23.5, 100.0, 20.0, 16.0, 20.0, 12.0)[flight.tape.choose(10)] * HOUR)
     if flight.tape.choose(2):
         flight.goes_well()
     else:

@@ -30,6 +30,8 @@ class Performer(Protocol):
 
     number: int
     is_over: bool
+    # Whether it went on after an error, and so has all attempts again.
+    tries_anew: bool
 
     def hear(self, flight: "Flight", outcome: Outcome) -> None:
         """Take the outcome of a flight."""

@@ -1,16 +1,16 @@
 """The loop that drives a send in a simulation: that of an embedder, with the timeline in the place of a runtime.
 
 All requests of a turn leave at once, each outcome is handed in when it returns, and the next timer is a wait. With
-process death in the world, a life ends at any turn, and another begins from the last snapshot that was saved.
+process death in the world, a life ends at any turn, and another begins from the last snapshot that was saved; and who
+is told of an error goes on from the snapshot that comes with it, later.
 """
 
 from flowflex_core.errors import FlowFlexError
 from flowflex_core.messages import Outcome, Turn
 from flowflex_core.operations import SendEvent
-from flowflex_testing.simulation.network import Flight
+from flowflex_testing.simulation.network import Flight, leg_of
 from flowflex_testing.simulation.world import Send, World, content_of
 
-_AWAY = (0.0, 1.0, 3_600.0, 3 * 3_600.0, 23 * 3_600.0, 47 * 3_600.0, 60 * 3_600.0)
 _MOST_LIVES = 3
 # A schedule of three sends with five files each, and a mishap for each flight, needs a few hundred.
 _MOST_EVENTS = 5_000
@@ -19,12 +19,13 @@ _MOST_EVENTS = 5_000
 class Life:
     """One process at work on one send."""
 
-    __slots__ = ("_operation", "_wakes", "_world", "is_over", "number", "send")
+    __slots__ = ("_operation", "_wakes", "_world", "is_over", "number", "send", "tries_anew")
 
     def __init__(self, world: World, send: Send) -> None:
         self.send = send
         self.number = send.number
         self.is_over = False
+        self.tries_anew = False
         self._world = world
         self._wakes = 0
         self._operation: SendEvent
@@ -35,6 +36,7 @@ class Life:
         send.began_at = self._world.timeline.now
         if send.snapshots:
             self._operation = SendEvent.resume(send.snapshots[-1], send.settings)
+            self.tries_anew = send.snapshots[-1] in send.came_with_errors
         else:
             self._operation = SendEvent.start(
                 send.settings, send.event, send.payload, idempotency_key=send.key, sizes=send.sizes
@@ -53,7 +55,9 @@ class Life:
     def _take(self, turn: Turn) -> None:
         world, send = self._world, self.send
         self._wakes += 1
-        if turn.checkpoint and world.may_die:
+        # What was saved since the first POST, or came with an error, may say that none can have arrived: with this one
+        # that is not so any more.
+        if world.may_die and (turn.checkpoint or any(leg_of(request) == "event" for request in turn.requests)):
             send.snapshots.append(self._operation.snapshot())
         if world.may_die and send.lives < _MOST_LIVES and world.tape.once_in(6):
             self._die()
@@ -62,11 +66,15 @@ class Life:
             world.fly(Flight(world.network, self, request, content_of(request)), send)
         if turn.done:
             self._end()
-        elif world.may_cancel and world.tape.once_in(8):
+            return
+        if world.may_cancel and world.tape.once_in(8):
             self.is_over = True
             send.was_cancelled = True
             send.ended_at = world.timeline.now
-        elif turn.wait is not None:
+            return
+        if world.may_die and world.tape.once_in(4):
+            send.snapshots.append(self._operation.snapshot())  # nobody has to keep to checkpoints
+        if turn.wait is not None:
             number = self._wakes
             world.timeline.after(turn.wait, lambda: self._wake(number))
 
@@ -74,16 +82,21 @@ class Life:
         world, send = self._world, self.send
         self.is_over = True
         send.lives += 1
-        world.timeline.after(_AWAY[world.tape.choose(len(_AWAY))], Life(world, send).begin)
+        world.timeline.after(0.0 if world.tape.once_in(4) else world.away, Life(world, send).begin)
 
     def _end(self) -> None:
-        send = self.send
+        world, send = self._world, self.send
         self.is_over = True
-        send.ended_at = self._world.timeline.now
         try:
             send.result = self._operation.result()
         except FlowFlexError as error:
+            if world.may_die and error.snapshot and send.lives < _MOST_LIVES and world.tape.once_in(2):
+                send.snapshots.append(error.snapshot)
+                send.came_with_errors.add(error.snapshot)
+                self._die()
+                return
             send.error = error
+        send.ended_at = world.timeline.now
 
 
 def drive(world: World) -> None:

@@ -13,7 +13,7 @@ from flowflex_testing.clock import Clock
 from flowflex_testing.engine.routing import Engine
 from flowflex_testing.engine.store import Store, Tenant
 from flowflex_testing.faults.plan import FaultPlan
-from flowflex_testing.simulation.mishaps import FATAL, SURVIVABLE, Mishap
+from flowflex_testing.simulation.mishaps import FATAL, HOUR, SURVIVABLE, Mishap
 from flowflex_testing.simulation.network import API, STORAGE, Flight, Leg, Network, leg_of
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
@@ -36,6 +36,8 @@ CONTENTS: Mapping[str, bytes] = {
 _INVOICE, _PHOTO, _EMPTY, _VOICE = (
     FileRef(ref.source, filename=ref.filename, mime=ref.mime) for ref in (FileRef(path) for path in CONTENTS)
 )
+
+_AWAY = (0, 1, 3, 12, 20, 23, 47, 60)
 
 # Sent by its number; each is an object that the encoder walks anew.
 PAYLOADS: tuple[dict[str, Any], ...] = (
@@ -75,6 +77,7 @@ class Send:
         lives: How many processes have worked on it.
         began_at: When the life of the present process began.
         snapshots: Every snapshot that was saved, in order.
+        came_with_errors: Those that came with an error.
         result: What it returned; None where it did not.
         error: What it raised; None where it did not.
         ended_at: When it returned or raised.
@@ -84,6 +87,7 @@ class Send:
 
     __slots__ = (
         "began_at",
+        "came_with_errors",
         "ended_at",
         "error",
         "event",
@@ -111,6 +115,7 @@ class Send:
         self.lives = 1
         self.began_at = FIRST_MOMENT
         self.snapshots: list[str] = []
+        self.came_with_errors: set[str] = set()
         self.result: SendEventResult | None = None
         self.error: FlowFlexError | None = None
         self.ended_at: float | None = None
@@ -145,6 +150,8 @@ class World:
         self.sends = [Send(number, choose(len(PAYLOADS)), settings) for number in range(sends)]
         self.may_die = mode == "chaos" and choose(3) == 2
         self.may_cancel = mode == "chaos" and choose(8) == 7
+        # How long nobody works on a send whose process died, if it is not at once.
+        self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.may_die else 0.0
         # A lasting mishap strikes every flight of a leg from some point on.
         self.lasting: tuple[Mishap, Leg] | None = None
         if mode == "liveness" and self.menu:

@@ -346,16 +346,16 @@ MUTANTS = (
     ),
     Mutant(
         "an error repeats the secrets in a reply",
-        f"{_CORE}/verdict.py",
-        "return settings.mask.also(secret for url in granted for secret in wire.secrets_of(url))",
+        f"{_CORE}/wire.py",
+        "return settings.mask.also(secret for url in granted for secret in secrets_of(url))",
         "return Mask()",
     ),
     # Of the loop.
     Mutant(
         "the loop saves only its first snapshot",
         _LOOP,
-        "if turn.checkpoint and world.may_die:",
-        "if turn.checkpoint and not send.snapshots and world.may_die:",
+        "if world.may_die and (turn.checkpoint or any(",
+        "if world.may_die and not send.snapshots and (turn.checkpoint or any(",
     ),
     Mutant(
         "the loop keeps failures from the core",
