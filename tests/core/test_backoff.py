@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flowflex_core import SendEvent, file
 from flowflex_core.backoff import delay, retry_after
-from tests.core.drive import NOW, connection, error_of, fail, play, reply, start
+from tests.core.drive import HOUR, NOW, connection, error_of, fail, play, reply, start
 from tests.core.generating import examples
 
 LONGEST = [0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
@@ -213,6 +213,12 @@ def test_a_wait_that_the_server_asks_for_is_kept(status, value, wait):
     """The next attempt comes when Retry-After says, in either form."""
     played = play(start(), event=[reply(status, retry_after=value)])
     assert played.waits("event") == [pytest.approx(wait)]
+
+
+def test_a_reply_is_measured_by_its_own_date():
+    """A wait until a date counts from the Date of the same reply, however wrong the server's clock is."""
+    later, date = formatdate(NOW + HOUR + 30, usegmt=True), formatdate(NOW + HOUR, usegmt=True)
+    assert play(start(), event=[reply(503, retry_after=later, date=date)]).waits("event") == [pytest.approx(30.0)]
 
 
 @pytest.mark.parametrize("value", ["0", formatdate(NOW - 99, usegmt=True), "soon", "-1"])

@@ -367,3 +367,16 @@ def test_the_name_of_an_enums_member_is_its_value():
 
     played = play(start({"a": file(b"x", filename=Name.INVOICE)}))
     assert json_of(played.requests[0])["filename"] == "invoice.pdf"
+
+
+def test_what_is_wrong_with_one_upload_is_told():
+    """An upload or its URL has no payload: the key, and a file that is too large, are told without a path."""
+    with pytest.raises(FlowFlexConfigError, match=r"^key is required: it is empty$"):
+        UploadFile.start(connection(), file("a.pdf"), key="")
+    with pytest.raises(FlowFlexConfigError, match=r"^key is required: it is empty$"):
+        CreateUploadUrl.start(connection(), filename="a.pdf", mime="application/pdf", key="")
+    too_large = r"^'a.pdf' is 11 bytes, over the limit of 10$"
+    with pytest.raises(FlowFlexUploadError, match=too_large):
+        UploadFile.start(connection(max_file_bytes=10), file("a.pdf"), key="k", size=11)
+    with pytest.raises(FlowFlexUploadError, match=too_large):
+        CreateUploadUrl.start(connection(max_file_bytes=10), filename="a.pdf", mime="text/plain", size=11, key="k")

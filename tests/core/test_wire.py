@@ -231,6 +231,27 @@ def test_what_is_doubtful_is_repeated_then_unknown(body, media_type, words):
     assert again.result().response == {"status": "accepted", "eventId": "evt_1"}
 
 
+def test_an_unreadable_reply_tells_its_status():
+    """What cannot be read came with a status all the same."""
+    error = failed(start(max_retries=0), event=[reply(200, b"<html>")])
+    assert (error.status, error.code) == (200, None)
+
+
+@pytest.mark.parametrize("status", [300, 399])
+def test_a_redirect_of_any_number_is_called_one(status):
+    """No status from 300 to 399 is followed, be it one that nobody knows."""
+    error = failed(start(), event=[reply(status)])
+    assert f": the reply was a redirect, which is never followed ({status})" in error.message
+
+
+def test_a_reply_is_as_deep_as_its_deepest_part():
+    """What stands beside each other adds nothing to the depth of a reply: 64 levels are read, however many brackets."""
+    reply_of_64_levels = b"[" * 63 + b"[],[]" + b"]" * 63
+    operation = start()
+    play(operation, event=[reply(200, reply_of_64_levels, content_type="application/json")])
+    assert operation.result().response == json.loads(reply_of_64_levels)
+
+
 def test_the_bounds_of_a_reply_are_kept_exactly():
     """JSON of exactly a megabyte and of exactly 64 levels is read."""
     for body in (b'"' + b"x" * (MAX_REPLY_BYTES - 2) + b'"', b"[" * 64 + b"]" * 64):
