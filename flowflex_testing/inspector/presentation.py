@@ -47,7 +47,7 @@ class Presentation:
             "method": text(request.method),
             "target": self.masking.target(request.target),
             "headers": self.masking.headers(request.headers),
-            "body": text(request.body.decode("utf-8", "replace")) if is_api else None,
+            "body": self._text(request.body) if is_api else None,
             "received": request.received,
             "status": request.status,
             "code": request.code,
@@ -64,7 +64,8 @@ class Presentation:
         """Return one send, with its files."""
         event = send.event
         name = None if event is None else event.header("x-event")
-        payload = None if event is None else self._payload(event.body)
+        text = "" if event is None else self._text(event.body)
+        payload = _payload(text)
         return {
             "id": send.id,
             # The path of a refused PUT may name any.
@@ -78,18 +79,13 @@ class Presentation:
             "requests": [request.number for request in send.requests],
             "retries": list(send.marks.values()).count("retry"),
             "replays": list(send.marks.values()).count("replay"),
-            "payload": payload,
+            # As it was written: the values that a browser makes of it have lost the spelling of numbers.
+            "payload": None if payload is None else text,
             "files": list(self._files(send, payload)),
         }
 
-    def _payload(self, body: bytes) -> dict[str, Any] | None:
-        """Read a payload; None where it is no JSON object, or none that other languages can read."""
-        text = self.masking.text(body.decode("utf-8", "replace"))
-        try:
-            payload = DECODER.decode(text)
-        except (ValueError, RecursionError):
-            return None
-        return payload if isinstance(payload, dict) else None
+    def _text(self, body: bytes) -> str:
+        return self.masking.text(body.decode("utf-8", "replace"))
 
     def _files(self, send: Send, payload: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
         tenant = self._store.tenants.get(send.tenant or "")
@@ -123,7 +119,7 @@ class Presentation:
         return {
             "status": reply.status,
             "headers": self.masking.headers(reply.headers),
-            "body": self.masking.text(reply.body.decode("utf-8", "replace")),
+            "body": self._text(reply.body),
         }
 
 
@@ -140,6 +136,15 @@ def masking_of(store: Store) -> Masking:
 def is_kept(spool: Spool | None, asset_id: str, sha256: str) -> bool:
     """Tell whether all of a file is on disk."""
     return spool is not None and spool.path(asset_id, sha256) is not None
+
+
+def _payload(text: str) -> dict[str, Any] | None:
+    """Read a payload; None where it is no JSON object, or none that other languages can read."""
+    try:
+        payload = DECODER.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return payload if isinstance(payload, dict) else None
 
 
 def _rule(rule_id: str | None) -> dict[str, str] | None:

@@ -1,9 +1,9 @@
 // The details of one send: how it ended and why, its payload with the files, and its requests.
 
 import { copyButton } from "./copying.js";
-import { byId, element, icon, present, refill } from "./dom.js";
+import { byId, element, icon, present, refill, visible } from "./dom.js";
 import { causeOf, isRefusal } from "./journal.js";
-import { fileCard, jsonTree } from "./payload.js";
+import { fileCard, layOut, textNode } from "./payload.js";
 import { faultNote, openOnly, ruleNote, showTimeline } from "./requests.js";
 import { STATES, iso, moment, offset, plural } from "./words.js";
 
@@ -85,9 +85,9 @@ function content(payload, files) {
           "header",
           { class: "line" },
           element("h3", { id: "payload-heading" }, "Payload"),
-          copyButton("Copy JSON", JSON.stringify(payload, null, 2)),
+          copyButton("Copy JSON", visible(layOut(payload))),
         ),
-        jsonTree(payload, byAsset(files), placed),
+        textNode(payload, byAsset(files), placed),
       ),
     );
   }

@@ -1,18 +1,31 @@
 // Makes and keeps elements. Text that came from a request only ever becomes a text node or an attribute here: nothing
-// on this page parses markup.
+// on this page parses markup, and in a text node nothing is invisible.
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// What shows as nothing, or turns the direction of the text around it. Joiners between letters of scripts that need
+// them, and within emoji, are seen by what they do.
+const SEEN = String.raw`[\t\n\u200C\u200D\p{Variation_Selector}]|\r\n`;
+const HIDDEN = String.raw`[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\uFFF9-\uFFFB]`;
+const LOOSE_JOINER = String.raw`(?<=^|[\0-\x7F])[\u200C\u200D]`;
+const INVISIBLE = new RegExp(`(?!${SEEN})${HIDDEN}|${LOOSE_JOINER}`, "gu");
+
 export const byId = (id) => document.getElementById(id);
 
-// Attributes that are false, null or undefined are left out; `on` holds listeners. Children are nodes or strings.
+// `text` with what is invisible in it as the escapes that JSON has for it.
+export const visible = (text) => text.replace(INVISIBLE, (found) => found.split("").map(escaped).join(""));
+
+const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+
+// Attributes that are false, null or undefined are left out; `on` holds listeners. Children are nodes or strings, in
+// which what is invisible is escaped.
 export function element(tag, { on = {}, ...attributes } = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
   }
   for (const [type, listener] of Object.entries(on)) node.addEventListener(type, listener);
-  node.append(...present(children));
+  node.append(...present(children).map((child) => (typeof child === "string" ? visible(child) : child)));
   return node;
 }
 

@@ -1,10 +1,12 @@
 // Which items of the list are shown: those of one state whose text holds every word that was typed.
 
 import { byId, element, reconcile } from "./dom.js";
+import { layOut } from "./payload.js";
 import { STATES, number } from "./words.js";
 
 const text = byId("text");
 const states = byId("states");
+const haystacks = new WeakMap();
 let state = "all";
 
 export function watchFilter(changed) {
@@ -35,9 +37,16 @@ export function filtered(items) {
 
 const holdsAll = (hay, words) => words.every((word) => hay.includes(word));
 
-function haystack({ title, state: itemState, send, requests }) {
-  const parts = [title, STATES[itemState], send, requests.map(said)];
-  return JSON.stringify(parts).toLowerCase();
+// What was made for an item is kept for the next letter that is typed.
+function haystack(item) {
+  if (!haystacks.has(item)) haystacks.set(item, textOf(item));
+  return haystacks.get(item);
+}
+
+function textOf({ title, state: itemState, send, requests }) {
+  const { payload, ...rest } = send ?? {};
+  const parts = JSON.stringify([title, STATES[itemState], rest, requests.map(said)]);
+  return `${parts}${layOut(payload ?? "")}`.toLowerCase();
 }
 
 const said = ({ method, target, status, code, rule, fault, mark }) => [

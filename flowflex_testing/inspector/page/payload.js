@@ -2,46 +2,49 @@
 
 import { assetUrl } from "./api.js";
 import { element, icon, present } from "./dom.js";
+import { indented, readJson } from "./json.js";
 import { bytes, number } from "./words.js";
 
 // More characters of JSON than this are shown as plain text: a tree of them would hold the page up.
 const LARGEST_TREE = 30_000;
 
-// Nodes for `value`; `files` maps asset ids to files, and the ids that were found are added to `placed`.
-export function jsonTree(value, files = new Map(), placed = new Set()) {
-  const text = JSON.stringify(value, null, 2);
-  if (text.length > LARGEST_TREE) return element("pre", { tabindex: "0", class: "code" }, text);
+const KINDS = { '"': "string", t: "boolean", f: "boolean", n: "null" };
+
+// A node for the text of a payload or a body: as a tree where it is JSON, otherwise as it is. `files` maps asset ids to
+// files, and the ids that were found are added to `placed`.
+export function textNode(text, files = new Map(), placed = new Set()) {
+  const value = readJson(text);
+  const laidOut = value === null ? text : indented(value);
+  if (value === null || laidOut.length > LARGEST_TREE) {
+    return element("pre", { tabindex: "0", class: "code" }, laidOut);
+  }
   return element("div", { class: "code" }, ...branch(value, files, placed, ""));
 }
 
-// The text of a body as a tree where it is JSON, otherwise as it is.
-export function bodyText(text) {
-  try {
-    return jsonTree(JSON.parse(text));
-  } catch {
-    return element("pre", { tabindex: "0", class: "code" }, text);
-  }
+// JSON over indented lines, and any other text as it is.
+export function layOut(text) {
+  const value = readJson(text);
+  return value === null ? text : indented(value);
 }
 
 function branch(value, files, placed, comma) {
-  if (typeof value === "string" && files.has(value)) {
-    placed.add(value);
-    return [fileCard(files.get(value))];
-  }
-  if (value === null || typeof value !== "object") return [leaf(value), comma];
-  const [open, close] = Array.isArray(value) ? "[]" : "{}";
-  const entries = Object.entries(value);
-  if (entries.length === 0) return [open + close + comma];
-  const lines = entries.map(([key, inner], place) => {
-    const name = Array.isArray(value) ? [] : [element("span", { class: "key" }, JSON.stringify(key)), ": "];
-    return element("div", {}, ...name, ...branch(inner, files, placed, place < entries.length - 1 ? "," : ""));
+  if (!value.entries) return leaf(value.text, files, placed, comma);
+  const [open, close] = value.brackets;
+  if (value.entries.length === 0) return [open + close + comma];
+  const last = value.entries.at(-1);
+  const lines = value.entries.map((entry) => {
+    const name = entry.key === null ? [] : [element("span", { class: "key" }, entry.key), ": "];
+    return element("div", {}, ...name, ...branch(entry.value, files, placed, entry === last ? "" : ","));
   });
   return [open, element("div", { class: "nest" }, ...lines), close + comma];
 }
 
-function leaf(value) {
-  const kind = value === null ? "null" : typeof value;
-  return element("span", { class: `leaf ${kind}` }, JSON.stringify(value));
+function leaf(text, files, placed, comma) {
+  const kind = KINDS[text[0]] ?? "number";
+  const file = kind === "string" ? files.get(JSON.parse(text)) : undefined;
+  if (!file) return [element("span", { class: `leaf ${kind}` }, text), comma];
+  placed.add(file.assetId);
+  return [fileCard(file)];
 }
 
 export function fileCard(file) {

@@ -3,7 +3,7 @@
 import { copyButton } from "./copying.js";
 import { badge, byId, element, present, prose, reconcile } from "./dom.js";
 import { isRefusal, pathOf } from "./journal.js";
-import { bodyText } from "./payload.js";
+import { textNode } from "./payload.js";
 import { PROVENANCE, bytes, iso, moment, offset } from "./words.js";
 
 const MARKS = {
@@ -150,7 +150,7 @@ function side(heading, line, headers, body, withoutBody) {
     ...(rows.length
       ? [element("table", { "aria-label": `Headers of the ${heading.toLowerCase()}` }, element("tbody", {}, ...rows))]
       : []),
-    body ? bodyText(body) : element("p", { class: "muted" }, withoutBody),
+    body ? textNode(body) : element("p", { class: "muted" }, withoutBody),
   );
 }
 

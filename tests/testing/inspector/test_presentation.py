@@ -118,7 +118,7 @@ def test_a_send_is_shown_with_its_files(fake, caller):
     caller.event({"file": assets[0]}, key="l")
     first, second = sends_of(fake)
     assert first["state"] == "refused"
-    assert first["payload"]["gallery"] == [assets[1], "asset_0123456789"]
+    assert json.loads(first["payload"])["gallery"] == [assets[1], "asset_0123456789"]
     assert first["files"] == [
         {
             "path": path,
@@ -161,12 +161,19 @@ def test_a_payload_that_other_languages_cannot_read_is_none(fake, caller, body):
     assert json.dumps(requests_of(fake), allow_nan=False)
 
 
+def test_a_payload_is_shown_as_it_was_written(fake, caller):
+    """With the order of its keys, those that stand twice, and the spelling of its numbers."""
+    body = '{"b": 1.0,"10" : 12345678901234567890, "b": 1E+2}'
+    caller.event(body=body.encode())
+    assert sends_of(fake)[0]["payload"] == body
+
+
 def test_secrets_in_a_payload_are_masked_and_the_rest_is_as_it_was(fake, caller):
     """The JSON remains JSON."""
     url = "https://h/a?b=c"
     caller.event({"url": url, "quote": f'{url}"x', "list": [url + "\n"], "token": "abc", "n": 1.5})
     (send,) = sends_of(fake)
-    assert send["payload"] == {
+    assert json.loads(send["payload"]) == {
         "url": "https://h/a?[secret]",
         "quote": 'https://h/a?[secret]"x',
         "list": ["https://h/a?[secret]"],
