@@ -113,7 +113,10 @@ class FileRef:
             return self._filename
         name = _name_of(self._source)
         if isinstance(name, str) and name and not name.startswith("<"):
-            return check_filename(os.path.basename(name))  # noqa: PTH119 - a pure Path would drop a final "/"
+            last = os.path.basename(name)  # noqa: PTH119 - a pure Path would drop a final "/"
+            if last in ("", ".", ".."):
+                raise FlowFlexUploadError(f"{name!r} names a directory: give a file")
+            return check_filename(last)
         raise FlowFlexUploadError("the file has no name: give filename= to file()")
 
     @property
@@ -124,7 +127,11 @@ class FileRef:
         filename = self.filename
         mime = EXTENSION_TO_MIME.get(filename.rpartition(".")[2].lower()) if "." in filename else None
         if mime is None:
-            raise FlowFlexUploadError(f"the type of {filename!r} cannot be inferred: give mime= to file()")
+            allowed = ", ".join(sorted(EXTENSION_TO_MIME))
+            raise FlowFlexUploadError(
+                f"the type of {filename!r} cannot be inferred from its extension: FlowFlex takes {allowed}; if the "
+                "content is of such a type, give mime= to file()"
+            )
         return mime
 
     @property

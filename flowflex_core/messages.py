@@ -5,13 +5,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from flowflex_core.files import FileRef
 
 # Why a request had no response: no connection or a broken one, silence, a refused or failed handshake, trouble
 # with the proxy, bytes that are not HTTP, or a file source that could not be read to its declared end.
 FailureKind = Literal["connection", "timeout", "tls", "proxy", "protocol", "source"]
+FAILURE_KINDS: tuple[str, ...] = get_args(FailureKind)
 
 # A driver reads one byte more than this of a reply's body and leaves the rest: the core takes no longer reply.
 MAX_REPLY_BYTES = 1_048_576

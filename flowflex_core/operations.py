@@ -9,7 +9,7 @@ from typing import Any, Self
 from flowflex_core import checks, snapshot
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError, FlowFlexUploadError
 from flowflex_core.files import FileRef, check_filename, check_mime, check_size
-from flowflex_core.messages import Failure, Outcome, Response, SendEventResult, Turn, UploadUrl
+from flowflex_core.messages import FAILURE_KINDS, Failure, Outcome, Response, SendEventResult, Turn, UploadUrl
 from flowflex_core.payload import EncodedPayload, encode_payload
 from flowflex_core.plan import Plan, PlannedFile
 from flowflex_core.send import step
@@ -37,13 +37,16 @@ class Operation:
             outcomes: What came of earlier requests, in any order. Late and repeated ones change nothing.
 
         Raises:
-            FlowFlexConfigError: An outcome names a request that was never issued, or `now` is no time.
+            FlowFlexConfigError: An outcome is none, or names a request that was never issued, or `now` is no time.
         """
         if not isinstance(now, (int, float)) or not -_LAST_DAY < now < _LAST_DAY:
             raise FlowFlexConfigError("now must be a finite number of seconds since the epoch")
         for outcome in outcomes:
             if not isinstance(outcome, (Response, Failure)):
                 raise FlowFlexConfigError(f"an outcome is a Response or a Failure, not {type(outcome).__name__}")
+            if isinstance(outcome, Failure) and outcome.kind not in FAILURE_KINDS:
+                kinds = ", ".join(FAILURE_KINDS)
+                raise FlowFlexConfigError(f"the kind of a Failure is one of {kinds}; not {outcome.kind!r:.40}")
         state, turn = step(self._plan, self._state, now, outcomes)
         self._state = state
         return turn

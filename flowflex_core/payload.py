@@ -215,9 +215,7 @@ class _Encoder:
             hook = self.default
             self.converted(lambda: hook(value), trail, depth)
         else:
-            _refuse(
-                trail, f"is of type {type(value).__name__}, which JSON has no word for: convert it, or give default="
-            )
+            _refuse(trail, f"is of type {_name_of(type(value))}, which JSON has no word for: {_remedy(value)}")
 
     def converted(self, convert: Callable[[], Any], trail: _Trail, depth: int) -> None:
         """Write what a model or the default= hook turns a value into, in its place."""
@@ -250,6 +248,16 @@ def _string(value: str, trail: _Trail) -> str:
         except UnicodeEncodeError:
             _refuse(trail, "holds half of a surrogate pair, which is not text")
     return encode_basestring_ascii(value)
+
+
+def _name_of(cls: type) -> str:
+    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
+
+
+def _remedy(value: object) -> str:
+    if type(value).__name__ == "FileRef":  # of the vendor's SDK, from which callers come
+        return "make it by file() of flowflex_transports or flowflex_core"
+    return "convert it, or give default="
 
 
 def _integer(value: int, trail: _Trail) -> str:

@@ -37,12 +37,18 @@ def failure_error(plan: Plan, state: SendState, task: Task, leg: str) -> FlowFle
     assert problem is not None
     if leg == "event" and task.doubt:
         words = f"{_what(plan, task, leg)} may or may not have arrived"
-        return _error(FlowFlexOutcomeUnknownError, words, task, _advice(state, task))
+        return _error(FlowFlexOutcomeUnknownError, words + _host("at", plan, task), task, _advice(state, task))
     if leg == "put":
         kind = _OF_A_PUT.get(problem.reason, FlowFlexUploadError)
-        return _error(kind, f"{_what(plan, task, leg)} was not stored", task)
+        return _error(kind, f"{_what(plan, task, leg)} was not stored" + _host("by", plan, task), task)
     kind = _OF_THE_API.get(problem.reason, FlowFlexError)
-    return _error(kind, f"{_what(plan, task, leg)} was not {'accepted' if leg == 'event' else 'granted'}", task)
+    words = f"{_what(plan, task, leg)} was not {'accepted' if leg == 'event' else 'granted'}"
+    advice = ""
+    if problem.status == 401:
+        advice = "check api_key and api_secret"
+    elif problem.is_about_key:
+        advice = "an earlier event under this key may have been accepted, so do not send it again under a new one"
+    return _error(kind, words + _host("by", plan, task), task, advice)
 
 
 def deadline_error(plan: Plan, state: SendState) -> FlowFlexError:
@@ -92,6 +98,15 @@ def too_late_error(plan: Plan, event: Task, why: str = _FILES_GONE) -> FlowFlexE
 def _advice(state: SendState, event: Task) -> str:
     why = why_too_late(state, event)
     return _REPEAT if why is None else f"it cannot be repeated, for {why}"
+
+
+def _host(preposition: str, plan: Plan, task: Task) -> str:
+    """Name the host that gave no reply, for whoever looks for the fault: of an upload URL no more than that."""
+    assert task.problem is not None
+    if task.problem.reason not in ("connection", "timeout"):
+        return ""
+    url = plan.settings.base_url if task.granted is None else str(task.granted["uploadUrl"])
+    return f" {preposition} {url.partition('://')[2].partition('/')[0].partition('?')[0]}"
 
 
 def _what(plan: Plan, task: Task, leg: str) -> str:

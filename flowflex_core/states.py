@@ -88,6 +88,7 @@ class Problem:
     """Why an attempt did not succeed, in words and in the fields of an error.
 
     `is_definite`: the request, and its identical earlier attempts, had no effect, and never will have.
+    `is_about_key`: the idempotency key was refused, which an earlier event had that may have been accepted.
     """
 
     reason: Reason
@@ -98,6 +99,7 @@ class Problem:
     request_id: str | None = None
     retry_after: float | None = None
     is_definite: bool = False
+    is_about_key: bool = False
 
 
 class Task:

@@ -147,11 +147,18 @@ def _of_refusal(response: Response, refusal: wire.Refusal, now: float) -> Verdic
     # Only FlowFlex's own words settle what became of earlier attempts: a proxy, a firewall or a portal knows nothing
     # of them, and what is said about the key may be about an earlier attempt that succeeded.
     in_its_words = refusal.code is not None or refusal.sentence is not None
+    is_about_key = "idempoten" in f"{refusal.code} {refusal.sentence}".lower()
     is_definite = 400 <= status < 500 and status not in _ANOTHER_TIME | _NOT_ABOUT_THE_EVENT and in_its_words
-    if "idempoten" in f"{refusal.code} {refusal.sentence}".lower():
-        is_definite = False
     problem = Problem(
-        "refused", words or "", response.status, refusal.code, refusal.details, refusal.request_id, wait, is_definite
+        "refused",
+        words or "",
+        response.status,
+        refusal.code,
+        refusal.details,
+        refusal.request_id,
+        wait,
+        is_definite=is_definite and not is_about_key,
+        is_about_key=is_about_key,
     )
     # The server may have failed before or after it did what was asked, and an interim status is no answer.
     arrived = status >= 500 or status < 200

@@ -114,7 +114,9 @@ def _measured(ref: FileRef, limit: int, expected: int | None, go_on: GoOn) -> Me
     else:
         found = _Bytes.measure(_view(source), name)
     if found.length > limit:
-        raise SourceError(f"{name} is over the limit of {limit} bytes (max_file_bytes)")
+        # Of a stream that can be read once, no more was read than shows that.
+        at_least = "at least " if found.length == limit + 1 else ""
+        raise SourceError(f"{name} has {at_least}{found.length} bytes, over the limit of {limit} (max_file_bytes)")
     if expected is not None and expected != found.length:
         raise SourceError(f"{name} has {found.length} bytes now, and had {expected} when the send began")
     if ref.size is not None and ref.size != found.length:

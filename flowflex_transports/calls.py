@@ -11,12 +11,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, get_args
+from typing import Any
 
 from flowflex_core import (
     CreateUploadUrl,
     Failure,
-    FailureKind,
     FileRef,
     FlowFlexConfigError,
     Outcome,
@@ -30,11 +29,10 @@ from flowflex_core import (
     files_in,
 )
 from flowflex_core.checks import header_value
+from flowflex_core.messages import FAILURE_KINDS
 from flowflex_transports.bodies import Sources
 from flowflex_transports.protocols import Source
 from flowflex_transports.reading import GoOn, SourceError, always
-
-_KINDS = get_args(FailureKind)
 
 log = logging.getLogger("flowflex")
 # Whoever configures no logging sees nothing of ours.
@@ -263,7 +261,7 @@ def checked(transport: object, request: Request, outcome: Any) -> Outcome:
     elif outcome.request_id != request.id:
         returned = f"an outcome of {outcome.request_id!r}"
     elif isinstance(outcome, Failure):
-        if not (outcome.kind in _KINDS and isinstance(outcome.message, str) and isinstance(outcome.sent, bool)):
+        if not (outcome.kind in FAILURE_KINDS and isinstance(outcome.message, str) and isinstance(outcome.sent, bool)):
             returned = "a Failure whose kind, message or sent is none"
     elif not (isinstance(outcome.status, int) and isinstance(outcome.body, bytes) and _has_headers(outcome)):
         returned = "a Response whose status, headers or body are none"

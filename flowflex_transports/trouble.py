@@ -1,5 +1,6 @@
 """What the exceptions of sockets and TLS mean, for every driver alike, and for a transport of one's own."""
 
+import os
 import socket
 import ssl
 
@@ -25,9 +26,11 @@ def meaning(error: Exception) -> tuple[FailureKind, str]:
     reading a reply means that it could not be read.
     """
     _, kind, words = next(row for row in _MEANINGS if isinstance(error, row[0]))
-    reason = (
-        getattr(error, "verify_message", None) or getattr(error, "reason", None) or getattr(error, "strerror", None)
-    )
+    if isinstance(error, ConnectionError) and error.errno:
+        reason: object = os.strerror(error.errno)  # trio's own words name the address again
+    else:
+        names = ("verify_message", "reason", "strerror")
+        reason = next((word for name in names if (word := getattr(error, name, None))), None)
     told = isinstance(error, OSError) and isinstance(reason, str) and reason
     return kind, f"{words} ({reason})" if told else words
 

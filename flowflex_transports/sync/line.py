@@ -246,7 +246,7 @@ class Line:
         """Take `sock` for the line's own, to be closed with it, also where nobody hangs up."""
         self._socket = sock
         # Not in __del__: within a cycle, that of the socket may come first, and warns.
-        weakref.finalize(self, sock.close).atexit = False
+        weakref.finalize(self, sock.close)
         return sock
 
     # Waiting

@@ -380,3 +380,13 @@ def test_what_is_wrong_with_one_upload_is_told():
         UploadFile.start(connection(max_file_bytes=10), file("a.pdf"), key="k", size=11)
     with pytest.raises(FlowFlexUploadError, match=too_large):
         CreateUploadUrl.start(connection(max_file_bytes=10), filename="a.pdf", mime="text/plain", size=11, key="k")
+
+
+def test_a_failure_of_no_known_kind_is_refused():
+    """A misspelt kind is told with those that there are, and changes nothing."""
+    operation = start()
+    [request] = operation.advance(NOW).requests
+    with pytest.raises(FlowFlexConfigError, match=r"^the kind of a Failure is one of connection, .*; not 'conn'"):
+        operation.advance(NOW, Failure(request.id, "conn", "no", sent=False))  # type: ignore[arg-type]
+    operation.advance(NOW, Response(request.id, 202))
+    assert operation.result().response == ""

@@ -13,6 +13,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import flowflex  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -510,9 +511,10 @@ LOOP_DICT["self"] = [LOOP_DICT]
         (object(), "is of type object"),
         (range(3), "is of type range"),
         ((x for x in "ab"), "is of type generator"),
-        (timedelta(1), "is of type timedelta"),
+        (timedelta(1), "is of type datetime.timedelta, which JSON has no word for: convert it, or give default="),
         (Line, "is of type type"),
-        (SimpleNamespace(a=1), "is of type SimpleNamespace"),
+        (SimpleNamespace(a=1), "is of type types.SimpleNamespace"),
+        (flowflex.file("a.pdf"), "is of type flowflex.file.FileRef, .*: make it by file\\(\\) of flowflex_transports"),
         ({1: 2}, "key"),
         ({None: 2}, "key"),
         ({True: 2}, "key"),

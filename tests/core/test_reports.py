@@ -21,10 +21,15 @@ def a_send(**changes):
             {"url": [reply(400, {"error": "mime is missing", "code": "MIME_NOT_ALLOWED"})]},
             "order.receipt: 'a.pdf': the upload URL was not granted: mime is missing (400 MIME_NOT_ALLOWED)",
         ),
-        ({"url": [reply(401)]}, "order.receipt: 'a.pdf': the upload URL was not granted: the server answered 401"),
+        (
+            {"url": [reply(401)]},
+            "order.receipt: 'a.pdf': the upload URL was not granted: the server answered 401; "
+            "check api_key and api_secret",
+        ),
         (
             {"url": [fail("connection", "connection refused")] * 3},
-            "order.receipt: 'a.pdf': the upload URL was not granted: connection refused, after 3 attempts",
+            "order.receipt: 'a.pdf': the upload URL was not granted by api.flowflex.test: connection refused, "
+            "after 3 attempts",
         ),
         (
             {"url": [reply(200, {})]},
@@ -41,7 +46,7 @@ def a_send(**changes):
         ),
         (
             {"put": [fail("timeout", "nothing came for 30 s", sent=True)] * 3},
-            "order.receipt: 'a.pdf' was not stored: nothing came for 30 s, after 3 attempts",
+            "order.receipt: 'a.pdf' was not stored by storage.flowflex.test: nothing came for 30 s, after 3 attempts",
         ),
         (
             {"put": [reply(302)]},
@@ -50,6 +55,11 @@ def a_send(**changes):
         (
             {"event": [reply(422, {"message": "asset is gone", "name": "ASSET_FILE_MISSING"})]},
             f"{EVENT} was not accepted: asset is gone (422 ASSET_FILE_MISSING)",
+        ),
+        (
+            {"event": [reply(422, {"error": "The key was used", "code": "IDEMPOTENCY_KEY_REUSED"})]},
+            f"{EVENT} was not accepted: The key was used (422 IDEMPOTENCY_KEY_REUSED); an earlier event under this key "
+            "may have been accepted, so do not send it again under a new one",
         ),
         ({"event": [reply(404)]}, f"{EVENT} was not accepted: the server answered 404"),
         (
@@ -62,7 +72,7 @@ def a_send(**changes):
         ),
         (
             {"event": [fail("tls", "certificate has expired")]},
-            f"{EVENT} was not accepted: certificate has expired",
+            f"{EVENT} was not accepted by api.flowflex.test: certificate has expired",
         ),
         (
             {"event": [reply(500)] * 3},
@@ -70,7 +80,8 @@ def a_send(**changes):
         ),
         (
             {"event": [fail("timeout", "nothing came for 30 s", sent=True)] * 3},
-            f"{EVENT} may or may not have arrived: nothing came for 30 s, after 3 attempts{RESUME}",
+            f"{EVENT} may or may not have arrived at api.flowflex.test: nothing came for 30 s, after 3 attempts"
+            f"{RESUME}",
         ),
         (
             {"event": [reply(200, b"<html>")] * 3},
@@ -244,7 +255,8 @@ def test_a_doubt_that_comes_too_late_to_be_settled():
     [event] = operation.advance(0.0).requests
     operation.advance(24 * HOUR, fail("timeout", "nothing came", sent=True)(event))
     assert error_of(operation).message == (
-        f"{EVENT} may or may not have arrived: nothing came; it cannot be repeated, for {FORGOTTEN}"
+        f"{EVENT} may or may not have arrived at api.flowflex.test: nothing came; "
+        f"it cannot be repeated, for {FORGOTTEN}"
     )
 
 

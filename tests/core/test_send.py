@@ -641,5 +641,5 @@ def test_they_retry_like_an_event():
     assert (error.idempotency_key, error.snapshot, error.uploaded_assets, error.failures) == (None, None, {}, {})
     refused = CreateUploadUrl.start(connection(), filename="a.pdf", mime="text/plain", key="k")
     assert (
-        failed(refused, url=[reply(401)]).message == "'a.pdf': the upload URL was not granted: the server answered 401"
+        failed(refused, url=[reply(404)]).message == "'a.pdf': the upload URL was not granted: the server answered 404"
     )

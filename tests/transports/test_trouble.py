@@ -25,6 +25,11 @@ def untrusted():
         (TimeoutError("hidden"), "timeout", "the network gave up"),
         (socket.gaierror(-2, "Name or service not known"), "connection", "the host name could not be resolved"),
         (ConnectionRefusedError(111, "Connection refused"), "connection", "the connection was refused"),
+        (
+            ConnectionRefusedError(111, "Error connecting to ('127.0.0.1', 9): Connection refused"),  # as trio says it
+            "connection",
+            "the connection was refused (Connection refused)",
+        ),
         (ConnectionResetError(104, "Connection reset by peer"), "connection", "the connection broke (Connection reset"),
         (RemoteDisconnected("hidden"), "connection", "the connection broke"),
         (BadStatusLine("hidden"), "protocol", "the reply is not HTTP/1.1"),

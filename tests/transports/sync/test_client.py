@@ -563,11 +563,13 @@ for in_a_cycle in (False, True):
         client.itself = client
     del client
     gc.collect()
+client = FlowFlex(**json.loads(sys.argv[1]))
+client.send_event("e")
 """
 
 
 def test_a_client_that_is_dropped_unclosed_closes_its_sockets_without_a_word(fake):
-    """As the vendor's, which has no close: no ResourceWarning, alone or in a cycle."""
+    """As the vendor's, which has no close: no ResourceWarning, alone, in a cycle, or at the end of the program."""
     shown = python(DROPPED, json.dumps(fake.client_options), warnings="always")
     assert (shown.returncode, shown.stderr) == (0, "")
 
