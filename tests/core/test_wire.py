@@ -666,7 +666,7 @@ bodies = (
     ).map(b"".join)
 )
 outcomes = st.tuples(statuses, st.lists(st.tuples(header_names, header_values), max_size=3), bodies) | st.tuples(
-    st.sampled_from(["connection", "timeout", "tls", "proxy", "protocol", "source", "other"]),
+    st.sampled_from(["connection", "timeout", "tls", "proxy", "protocol", "source"]),
     st.text(max_size=20),
     st.booleans(),
 )
