@@ -9,17 +9,19 @@ Exit codes, which `flowflex --help` repeats:
     3    outcome unknown: the event was sent and may have been accepted
     130  interrupted by Ctrl-C: the outcome is unknown here, too
 
-Results go to stdout; progress and errors to stderr.
+Results go to stdout; progress and errors to stderr. With --json an error goes to stdout as well, as one object.
 """
 
 import argparse
 import io
+import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from flowflex_core.errors import (
     FlowFlexConfigError,
@@ -56,27 +58,42 @@ def _run(options: argparse.Namespace) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return 0  # whoever read the results has left, and results are printed when the work is done
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
-    except (FlowFlexConfigError, MissingExtraError) as error:
-        return _fail(str(error), 2)
-    except FlowFlexOutcomeUnknownError as error:
-        return _fail(f"{error.message} (idempotency key {error.idempotency_key})", 3)
-    except FlowFlexError as error:
-        # An upload that was never attempted failed for what was given: a file is missing, too large, or of no type.
-        wrong_file = isinstance(error, FlowFlexUploadError) and error.attempts == 0
-        return _fail(error.message, 2 if wrong_file else 1)
-    except OSError as error:  # such as a full disk under stdout
-        return _fail(f"cannot go on: {error.strerror}", 3)
-    except Exception as error:  # a bug of ours: what it left undone is not known, and its words may hold anything
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        return _fail(f"failed by a bug: {type(error).__name__} at {where.filename}:{where.lineno}", 3)
+    except (Exception, KeyboardInterrupt) as error:
+        code, sentence = _judge(error)
+        # A server's words may hold line breaks, or codes that a terminal would obey.
+        line = "".join(character if character.isprintable() else " " for character in sentence)
+        line = " ".join(line.split())
+        with suppress(OSError):  # with stderr closed, the exit code tells
+            print(f"flowflex: {line}", file=sys.stderr)
+        if getattr(options, "json", False):
+            _print_json(options, error, line)
+        return code
     return 0
 
 
-def _fail(sentence: str, code: int) -> int:
-    """Print one line: a server's words may hold line breaks, or codes that a terminal would obey."""
-    line = "".join(character if character.isprintable() else " " for character in sentence)
-    with suppress(OSError):  # with stderr closed, the exit code tells
-        print(f"flowflex: {' '.join(line.split())}", file=sys.stderr)
-    return code
+def _judge(error: BaseException) -> tuple[int, str]:
+    """Return the exit code of an error, and the sentence for it."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130, ": ".join(["interrupted", *error.args])
+    if isinstance(error, FlowFlexConfigError | MissingExtraError):
+        return 2, str(error)
+    if isinstance(error, FlowFlexOutcomeUnknownError):
+        return 3, f"{error.message} (idempotency key {error.idempotency_key})"
+    if isinstance(error, FlowFlexError):
+        # An upload that was never attempted failed for what was given: a file is missing, too large, or of no type.
+        wrong_file = isinstance(error, FlowFlexUploadError) and error.attempts == 0
+        return 2 if wrong_file else 1, error.message
+    if isinstance(error, OSError):  # such as a full disk under stdout
+        return 3, f"cannot go on: {error.strerror}"
+    # A bug of ours: what it left undone is not known, and its words may hold anything.
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return 3, f"failed by a bug: {type(error).__name__} at {where.filename}:{where.lineno}"
+
+
+def _print_json(options: argparse.Namespace, error: BaseException, sentence: str) -> None:
+    told: dict[str, Any] = {"error": sentence}
+    told |= {name: getattr(error, name, None) for name in ("code", "status", "idempotency_key")}
+    if "stored" in options:
+        told["stored"] = options.stored
+    with suppress(OSError):
+        print(json.dumps(told), flush=True)

@@ -22,7 +22,7 @@ exit codes:
   1    refused, or not reached; this event was not accepted (an earlier one under its key may have been)
   2    wrong options, settings, payload or file; no event was sent
   3    outcome unknown: the event was sent and may have been accepted
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C; an event that may have been accepted is named, with its idempotency key
 """
 
 _PATHS = """\
@@ -40,9 +40,9 @@ _RATES = {"real": 1.0, "frozen": 0.0}
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the whole usage before it."""
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
         """Refuse what is unknown here: the parser of all commands would point at its own help, not at the command's."""
-        known, unknown = super().parse_known_args(args, namespace)
+        known, unknown = super().parse_known_args(*args, **options)
         if unknown:
             self.error(f"unrecognized arguments: {', '.join(map(repr, unknown))}")
         return known, unknown
@@ -79,6 +79,16 @@ def _parser() -> argparse.ArgumentParser:
             help="send an event, with files",
             description="Send an event, with files.",
             epilog=f"{_PATHS}\n{_SETTINGS}\n{_EXIT_CODES}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    _describe_resume(
+        commands.add_parser(
+            "resume",
+            help="go on with a send that failed, from its snapshot",
+            description="Go on with a send that failed, from the FILE of flowflex send --snapshot FILE: the same body "
+            "under the same idempotency key, and no upload twice. FILE is removed when the event is accepted.",
+            epilog=f"{_SETTINGS}\n{_EXIT_CODES}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
@@ -121,9 +131,22 @@ def _describe_send(send: argparse.ArgumentParser) -> None:
         help="attach FILE at this place of the payload; may be given many times",
     )
     send.add_argument("--idempotency-key", metavar="K", help="by default a new one, which is printed")
+    send.add_argument(
+        "--snapshot",
+        metavar="FILE",
+        help="where a send that failed, and can be resumed, is written: flowflex resume FILE goes on with it. "
+        "FILE holds the payload, and nobody else may read it",
+    )
     _add_transport(send)
     _add_json(send)
     send.set_defaults(run=_send)
+
+
+def _describe_resume(resume: argparse.ArgumentParser) -> None:
+    resume.add_argument("snapshot", metavar="FILE", help="what flowflex send --snapshot FILE has written")
+    _add_transport(resume)
+    _add_json(resume)
+    resume.set_defaults(run=_resume)
 
 
 def _describe_upload(upload: argparse.ArgumentParser) -> None:
@@ -207,7 +230,7 @@ def _add_transport(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result, or the error, as JSON")
 
 
 def _port(text: str) -> int:
@@ -251,6 +274,12 @@ def _send(options: argparse.Namespace) -> None:
     from flowflex_transports.cli.send import send
 
     send(options)
+
+
+def _resume(options: argparse.Namespace) -> None:
+    from flowflex_transports.cli.send import resume
+
+    resume(options)
 
 
 def _upload(options: argparse.Namespace) -> None:

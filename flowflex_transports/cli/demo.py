@@ -10,7 +10,7 @@ from flowflex_transports.cli.extras import need
 from flowflex_transports.cli.payload import named_file
 from flowflex_transports.cli.progress import shown_progress
 from flowflex_transports.cli.samples import sample_pdf, sample_png
-from flowflex_transports.cli.send import send_event, trigger_lines
+from flowflex_transports.cli.send import trigger_lines, with_client
 
 if TYPE_CHECKING:
     from flowflex_testing import FakeFlowFlex
@@ -29,13 +29,10 @@ def demo(options: argparse.Namespace) -> None:
             f"A fake FlowFlex listens on {fake.base_url}. Sending {EVENT} to it over {options.transport}.", flush=True
         )
         with shown_progress() as on_progress:
-            result = send_event(
+            result = with_client(
                 options.transport,
                 dict(fake.client_options),
-                EVENT,
-                payload,
-                idempotency_key=None,
-                on_progress=on_progress,
+                lambda client: client.send_event(EVENT, payload=payload, on_progress=on_progress),
             )
         print("\nWhat the flow sees:")
         print(f"  {{{{trigger.customer}}}} = {payload['customer']}")

@@ -34,13 +34,14 @@ def read_payload(data: str | None, files: list[str]) -> dict[str, Any]:
 
 def named_file(filename: str) -> FileRef:
     """Return the file of this name, from which its type must be seen: the shell has no option that tells it."""
-    _, dot, extension = filename.rpartition(".")
+    ref = file(filename)
+    _, dot, extension = ref.filename.rpartition(".")
     if not dot or extension.lower() not in EXTENSION_TO_MIME:
         raise FlowFlexConfigError(
             f"the type of {filename!r} cannot be inferred: "
             f"rename the file so that its extension is one of {', '.join(EXTENSION_TO_MIME)}"
         )
-    return file(filename)
+    return ref
 
 
 def _text(data: str) -> str:

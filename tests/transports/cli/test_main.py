@@ -1,8 +1,11 @@
 """How the outcome of a part of the command line becomes an exit code, where no server can bring it about."""
 
+import sys
 from argparse import Namespace
+from types import SimpleNamespace
 
 from flowflex_transports import cli
+from flowflex_transports.environment import VARIABLES
 
 
 def test_a_bug_of_ours_is_one_sentence_without_its_words(monkeypatch, capsys):
@@ -19,3 +22,16 @@ def test_a_bug_of_ours_is_one_sentence_without_its_words(monkeypatch, capsys):
     assert "KeyError" in line
     assert "test_main.py" in line
     assert "cis_secret" not in line
+
+
+def test_ctrl_c_before_the_send_tells_of_no_event(monkeypatch, capsys):
+    """While the payload is still awaited on stdin, there is nothing that may have been accepted."""
+
+    def read():
+        raise KeyboardInterrupt
+
+    for variable in VARIABLES.values():
+        monkeypatch.setenv(variable, "x")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(read=read)))
+    assert cli.main(["send", "e", "--data", "-"]) == 130
+    assert capsys.readouterr() == ("", "flowflex: interrupted\n")

@@ -147,7 +147,7 @@ def test_what_was_stored_before_a_failure_is_told(flowflex, flowflex_fake):
     assert (run.returncode, run.stdout) == (2, f"{asset}  invoice.pdf\n")
     run = flowflex("upload", "invoice.pdf", "missing.pdf", "--json")
     assert run.returncode == 2
-    assert [stored["file"] for stored in json.loads(run.stdout)] == ["invoice.pdf"]
+    assert [stored["file"] for stored in json.loads(run.stdout)["stored"]] == ["invoice.pdf"]
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -226,15 +226,48 @@ def test_a_full_disk_under_stdout_is_told(flowflex):
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_ctrl_c_ends_a_send_at_once(flowflex, flowflex_fake, unmeasured, transport):
-    """Ctrl-C during a send ends it with one line and code 130."""
+def test_ctrl_c_ends_a_send_at_once_and_tells_the_key(flowflex, flowflex_fake, unmeasured, transport):
+    """Ctrl-C during a send ends it with one line and code 130, and the key that was made for it is not lost."""
     flowflex.environment = {**unmeasured, **flowflex.settings}
     flowflex_fake.faults.arm("event", Delay(30))
-    process = flowflex.start("send", "e", "--transport", transport)
+    process = flowflex.start("send", "e", "--json", "--transport", transport)
     _wait_for(lambda: flowflex_fake.events)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=10)
-    assert (process.returncode, stdout, stderr) == (130, "", "flowflex: interrupted\n")
+    key = flowflex_fake.events[0].idempotency_key
+    sentence = f"interrupted: event 'e' may have been accepted (idempotency key {key})"
+    assert (process.returncode, stderr) == (130, f"flowflex: {sentence}\n")
+    assert json.loads(stdout) == {"error": sentence, "code": None, "status": None, "idempotency_key": key}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault", "code", "fields"),
+    [
+        (["send", "e", "--data", "{"], None, 2, {"code": None, "status": None, "idempotency_key": None}),
+        (["send", "e"], Status(418, code="TEAPOT"), 1, {"code": "TEAPOT", "status": 418, "idempotency_key": "k"}),
+        (["send", "e"], LoseReply(), 3, {"code": None, "status": None, "idempotency_key": "k"}),
+        (["upload", "missing.pdf"], None, 2, {"code": None, "status": None, "stored": []}),
+    ],
+)
+def test_json_tells_a_failure_too(flowflex, flowflex_fake, arguments, fault, code, fields):
+    """With --json a failure is one JSON object on stdout, its sentence that of stderr."""
+    if fault is not None:
+        flowflex_fake.faults.arm("event", fault, times=None)
+    run = flowflex(*arguments, "--json", *(["--idempotency-key", "k"] if arguments[0] == "send" else []))
+    (line,) = run.stderr.splitlines()
+    told = json.loads(run.stdout)
+    assert run.returncode == code
+    assert f"flowflex: {told.pop('error')}" == line
+    assert {name: told[name] for name in fields} == fields
+
+
+def test_json_on_a_full_disk_changes_no_exit_code(flowflex):
+    """A failure whose JSON cannot be written still has its own code and sentence."""
+    with Path("/dev/full").open("w") as full:
+        process = flowflex.start("send", " e", "--json", stdout=full)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "blanks" in stderr
 
 
 def _wait_for(condition):
