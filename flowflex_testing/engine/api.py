@@ -68,7 +68,8 @@ def admit(store: Store, authorization: str | None) -> Tenant:
     """Return the tenant whose credentials these are, if it may send one more request, or raise `Refused`."""
     tenant = find_tenant(store, authorization)
     if tenant is None:
-        raise Refused("api.credentials", headers=(("WWW-Authenticate", 'Basic realm="FlowFlex"'),))
+        words = "There is no Authorization" if authorization is None else "No integration has this API key and secret"
+        raise Refused("api.credentials", words, headers=(("WWW-Authenticate", 'Basic realm="FlowFlex"'),))
     if store.switches.rate_limit is not None:
         _hold_to_rate(store, tenant, store.switches.rate_limit)
     return tenant
@@ -156,7 +157,7 @@ class NoEndpointExchange(Exchange):
         path = self.head.target.partition("?")[0]
         if path == UPLOAD_URL_PATH or is_event_path(path):
             raise Refused("api.method", headers=(("Allow", "POST"),))
-        raise Refused("api.path")
+        raise Refused("api.path", f"There is no {path[:100]} here: it may be the base_url that is wrong")
 
 
 class UploadUrlExchange(ApiExchange):

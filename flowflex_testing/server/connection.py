@@ -22,6 +22,8 @@ MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 200
 # Who has connected must have shaken hands within it.
 HANDSHAKE_SECONDS = 10.0
+# The first byte of whoever takes the port for one of https (RFC 8446, section 5.1).
+_TLS_HANDSHAKE = b"\x16"
 # Below 128 KiB, from where on malloc takes memory from the system, and gives it back, for each read anew.
 _RECEIVE_BYTES = 122_880
 
@@ -88,6 +90,8 @@ class Stream:
             if not data:
                 return None
             self._buffer += data
+            if self._buffer[:1] == _TLS_HANDSHAKE:  # and no line would ever end
+                raise BadHead(400, "this is TLS, and here is plain http: begin the address with http://")
         line = bytes(self._buffer[:found])
         del self._buffer[: found + len(end)]
         return line

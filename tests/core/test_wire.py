@@ -429,7 +429,8 @@ def test_an_error_that_is_compressed_is_bounded_as_it_is_read():
 @pytest.mark.parametrize("name", ["x-request-id", "X-Request-Id", "request-id", "x-amz-request-id"])
 def test_the_request_id_is_read_from_a_header(name):
     """The server's id of a request is told, whichever of the usual headers it stands in."""
-    for body in ({"requestId": "req_body"}, [], b"no JSON"):
+    bodies: list[Any] = [{"requestId": "req_body"}, [], b"no JSON"]
+    for body in bodies:
         assert failed(start(), event=[reply(400, body, **{name: "req_header"})]).request_id == "req_header"
     assert failed(start(), event=[reply(400, {"requestId": "req_body"})]).request_id == "req_body"
 

@@ -2,10 +2,12 @@
 
 import re
 import socket
+import ssl
 import struct
 import threading
 import time
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -277,6 +279,16 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(fake, head, status):
         assert wire.reply()[0] == status
         assert wire.is_ended()
     fake.assert_nothing_sent()
+
+
+def test_who_begins_with_tls_is_told_at_once():
+    """An https client of the plain port is not left waiting for the rest of a head."""
+    context = ssl.create_default_context()
+    with FakeFlowFlex() as fake:
+        port = urlsplit(fake.base_url).port
+        sock = socket.create_connection(("127.0.0.1", port), timeout=5)
+        with sock, pytest.raises(ssl.SSLError, match=r"(?i)version"):
+            context.wrap_socket(sock, server_hostname="127.0.0.1")
 
 
 def test_two_hosts_are_refused():
