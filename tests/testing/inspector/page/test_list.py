@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from flowflex_testing import MemoryTransport
+from flowflex_testing.faults import Reset
 from flowflex_transports import Event, FlowFlex, FlowFlexError, file
 
 pytestmark = pytest.mark.slow
@@ -74,6 +75,25 @@ def test_a_filter_keeps_one_state(page, client, rows):
     expect(rows).to_contain_text("invoice.paid")
     page.get_by_role("radio", name="All 2").check(force=True)
     expect(rows).to_have_count(2)
+
+
+@pytest.mark.parametrize("width", [400, 900, 1280, 1600])
+def test_no_state_stands_alone_on_a_line(fake, client, open_page, width):
+    """Where the choices need a second line, it is about as long as the first."""
+    for event in ("invoice.created", "invoice.paid"):
+        client.send_event(event)
+    for index in range(10):
+        with pytest.raises(FlowFlexError):
+            client.send_event("refused", payload={"assetId": f"asset_unknown{index}"})
+    fake.faults.arm("event", Reset())
+    with pytest.raises(FlowFlexError):
+        client.send_event("cut.off", max_retries=0)
+    page = open_page(width=width)
+    page.request.get(f"{fake.base_url}/v1/nothing")
+    chips = page.locator("#states .chip")
+    expect(chips).to_have_count(5)
+    tops = [chip.bounding_box()["y"] for chip in chips.all()]
+    assert all(tops.count(top) > 1 for top in tops)
 
 
 def test_the_open_send_stays_marked_through_a_filter(page, client, rows):
