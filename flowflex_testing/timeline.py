@@ -46,7 +46,7 @@ def notes(request: RecordedRequest) -> list[str]:
     if request.code and request.rule:
         sentence = RULES[request.rule].sentence
         found.append(f"refused by the rule {request.rule}: {sentence}")
-        said = _said(request)
+        said = sentence_of_reply(request)
         if said not in (None, sentence):
             found.append(f"the reply says: {said}")
     if request.fault:
@@ -86,6 +86,18 @@ def filename_of(request: RecordedRequest) -> str | None:
     return None
 
 
+def sentence_of_reply(request: RecordedRequest) -> str | None:
+    """Return the sentence in the body of the reply, in whatever dialect."""
+    if not isinstance(request.reply, Reply):
+        return None
+    text = request.reply.body.decode("utf-8", "replace")
+    if text.startswith("<?xml"):
+        return unescape(text.partition("<Message>")[2].partition("</Message>")[0]) or None
+    fields = json_object(request.reply.body) or {}
+    sentence = fields.get("message", fields.get("error"))
+    return sentence if isinstance(sentence, str) else None
+
+
 def json_object(body: bytes) -> dict[str, Any] | None:
     """Return the JSON object in a body; None where it is none."""
     try:
@@ -113,18 +125,6 @@ def mask_for(requests: Iterable[RecordedRequest]) -> Callable[[str], str]:
             secrets |= secrets_of_url(str(granted.get("uploadUrl")), str(granted.get("token")))
     # A shorter one is a word that stands everywhere.
     return Mask().also(secret for secret in secrets if len(secret) >= _SHORTEST_SECRET).known
-
-
-def _said(request: RecordedRequest) -> str | None:
-    """Return the sentence in the body of the reply, in whatever dialect."""
-    if not isinstance(request.reply, Reply):
-        return None
-    text = request.reply.body.decode("utf-8", "replace")
-    if text.startswith("<?xml"):
-        return unescape(text.partition("<Message>")[2].partition("</Message>")[0]) or None
-    fields = json_object(request.reply.body) or {}
-    sentence = fields.get("message", fields.get("error"))
-    return sentence if isinstance(sentence, str) else None
 
 
 def _subject(request: RecordedRequest) -> str:

@@ -1,6 +1,6 @@
 """Requests and sends as the inspector shows them: plain JSON values, in which no secret stands."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flowflex_core.payload import payload_path
@@ -11,9 +11,10 @@ from flowflex_testing.engine.messages import Abort, Reply
 from flowflex_testing.engine.spool import Spool
 from flowflex_testing.engine.store import Store, Tenant, Upload
 from flowflex_testing.inspector.curl import curl_command
-from flowflex_testing.inspector.sends import Mark, Send
+from flowflex_testing.inspector.sends import Mark, Send, State
 from flowflex_testing.masking import Masking
 from flowflex_testing.rules import RULES
+from flowflex_testing.timeline import filename_of, sentence_of_reply
 
 # A file deeper in a payload than FlowFlex reads is not looked for.
 _MAX_DEPTH = 64
@@ -46,13 +47,15 @@ class Presentation:
             "operation": request.operation,
             "method": text(request.method),
             "target": self.masking.target(request.target),
+            "filename": _optional(text, filename_of(request)),
             "headers": self.masking.headers(request.headers),
             "body": self._text(request.body) if is_api else None,
             "received": request.received,
             "status": request.status,
             "code": request.code,
             "rule": _rule(request.rule),
-            "fault": None if request.fault is None else text(request.fault),
+            "said": _optional(text, sentence_of_reply(request)) if request.code else None,
+            "fault": _optional(text, request.fault),
             "reply": self._reply(request.reply),
             "assetId": request.asset_id,
             "eventId": request.event_id,
@@ -70,10 +73,10 @@ class Presentation:
             "id": send.id,
             # The path of a refused PUT may name any.
             "tenant": send.tenant if send.tenant in self._store.tenants else None,
-            "event": None if name is None else self.masking.text(name),
-            "key": None if send.key is None else self.masking.text(send.key),
+            "event": _optional(self.masking.text, name),
+            "key": _optional(self.masking.text, send.key),
             "eventId": send.event_id,
-            "state": send.state,
+            "state": _state(send),
             "at": send.requests[0].at,
             "until": send.requests[-1].at,
             "requests": [request.number for request in send.requests],
@@ -145,6 +148,18 @@ def _payload(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return payload if isinstance(payload, dict) else None
+
+
+def _state(send: Send) -> State:
+    """Return how a send ended: what a fault answered in place of FlowFlex is no refusal."""
+    if send.state != "refused":
+        return send.state
+    last = send.event or next(request for request in reversed(send.requests) if (request.status or 0) >= 400)
+    return "interrupted" if last.fault is not None and not last.code else "refused"
+
+
+def _optional(change: Callable[[str], str], text: str | None) -> str | None:
+    return None if text is None else change(text)
 
 
 def _rule(rule_id: str | None) -> dict[str, str] | None:

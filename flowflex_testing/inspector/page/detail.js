@@ -26,7 +26,7 @@ export function showDetail(item, empty) {
   const { files = [], payload = null } = send ?? {};
   refill(byId("item-content"), JSON.stringify([item.id, payload, files]), () => content(payload, files));
   if (changed) byId("timeline").replaceChildren();
-  showTimeline(requests, files);
+  showTimeline(requests);
   if (changed && requests.length === 1) openOnly();
   if (changed) byId("detail").scrollTop = 0;
 }
@@ -66,7 +66,7 @@ function head(item) {
 // A fault comes first: without it, the rule would have answered.
 function causeNote(cause, state) {
   if (cause.fault) return faultNote(cause.fault);
-  return cause.rule && ruleNote(cause.rule, isRefusal(cause) ? `${cause.status} ${cause.code}` : state);
+  return cause.rule && ruleNote(cause, isRefusal(cause) ? `${cause.status} ${cause.code}` : state);
 }
 
 const fact = (name, value) => element("div", {}, element("dt", {}, name), element("dd", {}, value));

@@ -45,15 +45,17 @@ function haystack(item) {
 
 function textOf({ title, state: itemState, send, requests }) {
   const { payload, ...rest } = send ?? {};
-  const parts = JSON.stringify([title, STATES[itemState], rest, requests.map(said)]);
+  const parts = JSON.stringify([title, STATES[itemState], rest, requests.map(told)]);
   return `${parts}${layOut(payload ?? "")}`.toLowerCase();
 }
 
-const said = ({ method, target, status, code, rule, fault, mark }) => [
+const told = ({ method, target, filename, status, code, said, rule, fault, mark }) => [
   method,
   target,
+  filename,
   status,
   code,
+  said,
   rule?.id,
   fault,
   mark,

@@ -69,7 +69,8 @@ const isLone = (request) => request.operation === null;
 function titleOf({ event, files }, requests) {
   if (event !== null) return event;
   if (requests.some((request) => request.operation === "event")) return "Event without a name";
-  return files.length === 1 ? `Upload of ${files[0].filename}` : "Upload";
+  const [name, ...others] = new Set(requests.map(({ filename }) => filename).filter(Boolean));
+  return name && others.length === 0 && files.length <= 1 ? `Upload of ${name}` : "Upload";
 }
 
 function requestItem(request) {
@@ -87,11 +88,25 @@ function requestItem(request) {
 
 export const pathOf = (request) => request.target.split("?", 1)[0];
 
-export const isRefusal = (request) => request.status !== null && request.status >= 400;
+// What a fault answered in place of FlowFlex has no code, and is no refusal.
+const isFaults = ({ fault, code }) => fault !== null && code === "";
+const isError = ({ status }) => status !== null && status >= 400;
+
+export const isRefusal = (request) => isError(request) && !isFaults(request);
+export const isStruck = (request) => isError(request) && isFaults(request);
+
+// The answer of a request in a word.
+export function answerOf({ reply, status }) {
+  if (reply === null) return status === null ? "…" : String(status);
+  if ("abort" in reply) return reply.abort === "reset" ? "reset" : "cut";
+  return String(reply.status);
+}
 
 // The request that tells why an item ended as it did, where it was not delivered.
 export function causeOf({ state, requests }) {
-  if (state === "interrupted") return requests.findLast((request) => !("status" in (request.reply ?? {})));
+  if (state === "interrupted") {
+    return requests.findLast((request) => isStruck(request) || !("status" in (request.reply ?? {})));
+  }
   if (state === "failed-run") return requests.findLast((request) => request.operation === "event");
   return (state !== "delivered" && state !== "uploading" && requests.findLast(isRefusal)) || null;
 }

@@ -2,7 +2,7 @@
 
 import { badge, byId, element, icon, present, reconcile } from "./dom.js";
 import { filtered, watchFilter } from "./filter.js";
-import { causeOf, isRefusal } from "./journal.js";
+import { answerOf, causeOf, isRefusal } from "./journal.js";
 import { STATES, iso, number, plural, timeOfDay } from "./words.js";
 
 const STEP = 200;
@@ -71,7 +71,7 @@ function row(item) {
     title: item.title,
     at: item.at,
     when: timeOfDay(item.at, now),
-    answer: answerOf(item),
+    answer: endOf(item),
     tenant: item.tenant === "default" ? null : item.tenant,
     files: new Set(files.map((file) => file.assetId)).size,
     retries,
@@ -81,10 +81,11 @@ function row(item) {
   return { key: item.id, signature: JSON.stringify(shown), ...shown };
 }
 
-// What it was refused with; a request that belongs to no send has no state but its answer.
-function answerOf(item) {
+// What it was refused with, or what came of it; a request that belongs to no send has no state but its answer.
+function endOf(item) {
   const cause = causeOf(item);
   if (cause && isRefusal(cause)) return `${cause.status} ${cause.code}`;
+  if (item.state === "interrupted") return answerOf(cause);
   return item.send ? null : String(item.requests[0].status ?? "no answer");
 }
 

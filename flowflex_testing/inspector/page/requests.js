@@ -2,7 +2,7 @@
 
 import { copyButton } from "./copying.js";
 import { badge, byId, element, present, prose, reconcile } from "./dom.js";
-import { isRefusal, pathOf } from "./journal.js";
+import { answerOf, isRefusal, isStruck, pathOf } from "./journal.js";
 import { textNode } from "./payload.js";
 import { PROVENANCE, bytes, iso, moment, offset } from "./words.js";
 
@@ -12,18 +12,13 @@ const MARKS = {
   overwrite: ["overwrite", "info", "The file was stored once more, in the place of the first"],
 };
 
-export function showTimeline(requests, files) {
+export function showTimeline(requests) {
   const first = requests[0].at;
   const rows = requests.map((request) => {
-    const shown = { request, after: request.at - first, filename: filenameOf(request, files) };
+    const shown = { request, after: request.at - first };
     return { key: String(request.number), signature: JSON.stringify(shown), ...shown };
   });
   reconcile(byId("timeline"), rows, createRequest, updateRequest);
-}
-
-// A PUT that was refused has no asset, and is still for the file that its URL names.
-function filenameOf({ assetId, target }, files) {
-  return files.find((file) => file.assetId === assetId || target.includes(file.assetId))?.filename ?? null;
 }
 
 // A request alone is shown open.
@@ -39,11 +34,11 @@ function createRequest({ request }) {
   return element("li", { id: `timeline-${request.number}` }, details);
 }
 
-function updateRequest(li, { request, after, filename }) {
+function updateRequest(li, { request, after }) {
   const details = li.firstElementChild;
   details.request = request;
   details.dataset.outcome = outcome(request);
-  details.firstElementChild.replaceChildren(...summaryOf(request, after, filename));
+  details.firstElementChild.replaceChildren(...summaryOf(request, after));
   fill(details);
 }
 
@@ -54,10 +49,10 @@ function fill(details) {
 
 function outcome(request) {
   if (isRefusal(request)) return "bad";
-  return request.reply === null || "abort" in request.reply ? "none" : "good";
+  return isStruck(request) || request.reply === null || "abort" in request.reply ? "none" : "good";
 }
 
-function summaryOf(request, after, filename) {
+function summaryOf(request, after) {
   const [text, tone, title] = MARKS[request.mark] ?? [];
   return [
     element("span", { class: "operation" }, request.operation ?? request.origin),
@@ -65,7 +60,7 @@ function summaryOf(request, after, filename) {
       "span",
       { class: "target" },
       ...present([
-        filename && element("b", {}, filename),
+        request.filename && element("b", {}, request.filename),
         element("code", {}, request.method),
         " ",
         element("code", {}, pathOf(request)),
@@ -77,22 +72,19 @@ function summaryOf(request, after, filename) {
       ...present([request.mark && badge(text, tone, title), request.fault && badge("fault", "fault", request.fault)]),
     ),
     element("time", { datetime: iso(request.at), title: moment(request.at) }, offset(after)),
-    element("span", { class: "status" }, statusWord(request)),
+    element("span", { class: "status" }, answerOf(request)),
     ...(isRefusal(request) && request.rule
-      ? [element("span", { class: "why" }, element("code", {}, request.code), " Rule: ", prose(request.rule.sentence))]
+      ? [element("span", { class: "why" }, element("code", {}, request.code), " ", sentenceOf(request))]
       : []),
   ];
 }
 
-function statusWord(request) {
-  if (request.reply === null) return request.status === null ? "…" : String(request.status);
-  if ("abort" in request.reply) return request.reply.abort === "reset" ? "reset" : "cut";
-  return String(request.reply.status);
-}
+// What the reply says is about this request, and the sentence of the rule about all of its kind.
+const sentenceOf = ({ said, rule }) => said ?? prose(rule.sentence);
 
 function insideOf(request) {
   return present([
-    request.rule && ruleNote(request.rule),
+    request.rule && ruleNote(request),
     request.fault && faultNote(request.fault),
     element("div", { class: "exchange" }, requestSide(request), replySide(request)),
     curlOf(request),
@@ -102,12 +94,13 @@ function insideOf(request) {
 export const faultNote = (fault) =>
   element("p", { class: "note", "data-tone": "fault" }, element("b", {}, "A fault struck"), element("code", {}, fault));
 
-// `end` is how a whole send ended by the rule.
-export function ruleNote(rule, end = "") {
+// The rule behind a request; `end` is how a whole send ended by it.
+export function ruleNote(request, end = "") {
+  const { said, rule } = request;
   return element(
     "div",
     { class: "note", "data-tone": end && "bad" },
-    element("p", {}, ...present([end && element("b", {}, end), end && " ", prose(rule.sentence)])),
+    element("p", {}, ...present([end && element("b", {}, end), end && " ", sentenceOf(request)])),
     element(
       "p",
       { class: "muted" },
@@ -115,6 +108,7 @@ export function ruleNote(rule, end = "") {
         provenanceBadge(rule.provenance),
         " rule ",
         element("code", {}, rule.id),
+        ...(said !== null && said !== rule.sentence ? [": ", prose(rule.sentence)] : []),
         ...(rule.reason ? [" · ", prose(rule.reason)] : []),
       ]),
     ),

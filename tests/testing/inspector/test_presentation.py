@@ -10,6 +10,7 @@ from flowflex_testing.engine.messages import Head
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.inspector.presentation import Presentation
 from flowflex_testing.inspector.sends import group
+from flowflex_testing.rules import RULES
 from tests.testing.caller import Caller
 
 
@@ -83,6 +84,63 @@ def test_a_refused_body_is_masked_too(fake, caller):
     caller.event(body=b'{"file": "%s", "x": "%s"' % (url.encode(), token.encode()))
     assert token not in json.dumps(requests_of(fake))
     assert requests_of(fake)[1]["code"] == "INVALID_JSON"
+
+
+def test_a_refusal_says_what_was_wrong(fake, caller):
+    """The reply's own sentence, whatever its dialect, without secrets; no other request has one."""
+    caller.upload_url(filename="a/b")
+    caller.put(caller.url(), b"five!")
+    caller.event(name=None)
+    caller.event({"n": 1})
+    assert [request["said"] for request in requests_of(fake)] == [
+        "filename is a path",
+        None,
+        "5 bytes were sent, and 4 declared",
+        RULES["event.name-required"].sentence,
+        None,
+    ]
+
+
+def test_a_file_is_named_as_its_requests_name_it(fake, caller):
+    """From the request for its URL on, granted or not; an event names none, and a secret is masked here, too."""
+    fake.faults.arm("upload-url", faults.Status(500))
+    caller.upload_url(filename="ä.pdf")
+    caller.put(caller.url(filename="ä b.pdf")[:-1])
+    caller.upload_url(filename=f"{fake.api_secret}.pdf")
+    caller.event()
+    assert [request["filename"] for request in requests_of(fake)] == [
+        "ä.pdf",
+        "ä b.pdf",
+        "ä b.pdf",
+        "[secret].pdf",
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "body", "state"),
+    [
+        (faults.Status(500), b"{}", "interrupted"),
+        (faults.HtmlPage(502), b"{}", "interrupted"),
+        (faults.Drip(), b"[]", "refused"),
+        (faults.MalformedBody(), b"[]", "refused"),
+    ],
+)
+def test_what_a_fault_answers_is_no_refusal(fake, caller, fault, body, state):
+    """FlowFlex refuses by a rule; a fault that only bends such a reply changes nothing about that."""
+    fake.faults.arm("event", fault)
+    caller.event(body=body)
+    assert [send["state"] for send in sends_of(fake)] == [state]
+
+
+def test_an_upload_that_a_fault_refused_is_interrupted(fake, caller):
+    """Until its next attempt is refused by a rule."""
+    fake.faults.arm("put", faults.Status(503))
+    url = caller.url()
+    caller.put(url)
+    assert [send["state"] for send in sends_of(fake)] == ["interrupted"]
+    caller.put(url, b"five!")
+    assert [send["state"] for send in sends_of(fake)] == ["refused"]
 
 
 def test_the_end_of_a_connection_is_shown(fake, caller):

@@ -10,7 +10,9 @@ import pytest
 from playwright.sync_api import expect
 
 from flowflex_testing.faults import LoseReply, Reset, Status
+from flowflex_testing.rules import RULES
 from flowflex_transports import FlowFlexError
+from tests.testing.caller import Caller
 
 pytestmark = pytest.mark.slow
 
@@ -63,21 +65,35 @@ def test_an_image_is_shown_small(client, send):
 
 
 def test_a_refusal_shows_its_rule(send):
-    """A refused send shows the status, the code, the sentence of the rule, and what the rule is based on."""
-    page = send(payload={"assetId": "asset_unknown1234"})
+    """A refused send shows the status, the code, what the reply says, and then the rule and what it is based on."""
+    page = send(payload={"photos": ["asset_unknown1234"]})
+    said = "photos[0]: there is no asset asset_unknown1234"
     note = page.locator("#item-head .note")
-    for words in ("422 ASSET_NOT_FOUND", "event.asset-unknown", "assumed"):
-        expect(note).to_contain_text(words)
-    request = page.locator("#timeline li")
-    expect(request).to_contain_text("ASSET_NOT_FOUND")
-    expect(request).to_contain_text("Rule:")
+    expect(note.locator("p").first).to_have_text(f"422 ASSET_NOT_FOUND {said}")
+    sentence = RULES["event.asset-unknown"].sentence.replace("`", "")
+    expect(note.locator("p").last).to_contain_text(f"assumed rule event.asset-unknown: {sentence}")
+    expect(page.locator("#timeline .why")).to_have_text(f"ASSET_NOT_FOUND {said}")
+
+
+def test_a_reply_that_says_what_its_rule_says_says_it_once(fake, open_page):
+    """Where nothing more is to be told, the reply carries the sentence of the rule."""
+    Caller(fake).event(name="\x7f")
+    page = open_page()
+    page.locator("#list .row").click()
+    note = page.locator("#item-head .note")
+    sentence = RULES["event.name"].sentence
+    expect(note).to_contain_text(f"EVENT_INVALID {sentence}")
+    assert note.inner_text().count(sentence) == 1
 
 
 def test_a_fault_that_ended_a_send_is_its_reason(fake, send):
     """Where a fault kept a send from its end, the fault stands in the place of a rule."""
     fake.faults.arm("event", Status(503), times=None)
     page = send(max_retries=0)
-    expect(page.locator("#list .row")).to_contain_text("Refused")
+    expect(page.locator("#list .row")).to_contain_text("Interrupted")
+    expect(page.locator("#list .answer")).to_have_text("503")
+    expect(page.get_by_role("radio", name="Interrupted 1")).to_be_attached()
+    expect(page.locator(".state-line")).to_contain_text("Interrupted")
     expect(page.locator("#item-head .note")).to_contain_text("A fault struck")
     expect(page.locator("#item-head .note")).to_contain_text("Status(status=503)")
 
@@ -92,6 +108,19 @@ def test_an_upload_that_was_cut_off_is_told_from_a_refused_one(fake, client, ope
     expect(page.get_by_role("heading", name="Upload of a.pdf")).to_be_visible()
     expect(page.locator("#item-head .note")).to_contain_text("Reset(")
     expect(page.locator("#timeline li").last).to_contain_text("reset")
+
+
+def test_an_upload_whose_url_was_never_granted_has_its_name(fake, client, open_page):
+    """The request for the URL tells which file it is about, whatever became of it."""
+    fake.faults.arm("upload-url", Status(500), times=None)
+    with pytest.raises(FlowFlexError):
+        client.send_event("invoice.created", payload={"a": client.file(b"%PDF-", filename="never.pdf")}, max_retries=0)
+    page = open_page()
+    page.locator("#list .row", has_text="Interrupted").click()
+    expect(page.get_by_role("heading", name="Upload of never.pdf")).to_be_visible()
+    expect(page.locator("#timeline .target")).to_contain_text("never.pdf")
+    page.get_by_label("Filter by text").fill("never.pdf")
+    expect(page.locator("#list .row")).to_have_count(1)
 
 
 @pytest.mark.parametrize("fake", [{"missing_file": "failed-run"}], indirect=True)
