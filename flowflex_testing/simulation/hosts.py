@@ -16,12 +16,13 @@
 `blocking` takes such a function, `on_asyncio` an async one that runs on an event loop of asyncio, in which
 `asyncio.sleep` and timeouts take no real time, and `on_trio` one that runs on trio.
 
-`client_on_trio` takes an async function of a host alone, for a client that has its loop within: the host is its
-transport.
+`blocking_client` takes a function of a host alone, for a client that has its loop within: the host is its transport.
 
-    async def with_my_client(host):
+    def with_my_client(host):
         client = MyClient(host.settings, transport=host)
-        return await client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+        return client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+
+`client_on_trio` takes an async one.
 """
 
 import asyncio
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import trio
 
 BlockingRun = Callable[[SendEvent, "BlockingHost"], SendEventResult]
+BlockingClientRun = Callable[["BlockingHost"], SendEventResult]
 AsyncRun = Callable[[SendEvent, "AsyncHost"], Coroutine[Any, Any, SendEventResult]]
 ClientRun = Callable[["AsyncHost"], Coroutine[Any, Any, SendEventResult]]
 
@@ -106,9 +108,10 @@ class _Host:
 class BlockingHost(_Host):
     """Performs one request at a time, in the only thread there is."""
 
-    def perform(self, request: Request) -> Outcome:
-        """Perform a request, and return what came of it."""
-        flight = Flight(self._world.network, self, request, content_of(request))
+    def perform(self, request: Request, body: Any = None) -> Outcome:
+        """Perform a request, and return what came of it; `body`, as a transport is given it, where a client does."""
+        content = content_of(request) if body is None or isinstance(body, bytes) else b"".join(body.chunks())
+        flight = Flight(self._world.network, self, request, content)
         flight.decided_at = self._looked_at
         self._world.fly(flight, self._send)
         timeline, until = self._world.timeline, flight.at + request.total
@@ -131,6 +134,9 @@ class BlockingHost(_Host):
 
     def hear(self, flight: Flight, outcome: Outcome) -> None:
         """Nothing: `perform` looks for the outcome itself."""
+
+    def close(self) -> None:
+        """Do nothing: there are no connections."""
 
 
 class AsyncHost(_Host):
@@ -193,13 +199,18 @@ class AsyncHost(_Host):
 
 def blocking(run: BlockingRun) -> Callable[[World], None]:
     """Make a loop out of a function that drives one operation; the sends of a world follow one another."""
+    return blocking_client(lambda host: run(host.operation(), host))
+
+
+def blocking_client(run: BlockingClientRun) -> Callable[[World], None]:
+    """Make a loop out of a function that sends by a client; the sends of a world follow one another."""
 
     def loop(world: World) -> None:
         for send in world.sends:
             host = BlockingHost(world, send)
             send.began_at = host.now()
             try:
-                host.end(run(host.operation(), host))
+                host.end(run(host))
             except FlowFlexError as error:
                 host.end(error)
         while world.timeline.run_next():

@@ -289,7 +289,8 @@ def what_lasts_is_given_up(world: World, send: Send, flights: list[Flight]) -> s
         return None
     if send.error is None:
         return f"{mishap.name} lasted on {leg}, and it succeeded"
-    if mishap.ends_with is not None and not isinstance(send.error, (mishap.ends_with, FlowFlexOutcomeUnknownError)):
+    ends = (mishap.ends_with or FlowFlexError, FlowFlexOutcomeUnknownError)
+    if send.lives == 1 and not isinstance(send.error, ends):  # who goes on may find the files deleted
         return f"{mishap.name} lasted on {leg}, and it ended with {send.error!r}"
     attempts = max(Counter(flight.request.id.rpartition("/")[0] for flight in flights).values())
     longest = attempts * (2 * send.settings.timeout_seconds + _LONGEST_WAIT) * len(_names(send.payload) or [0])

@@ -90,7 +90,7 @@ class Life:
         try:
             send.result = self._operation.result()
         except FlowFlexError as error:
-            if world.may_die and error.snapshot and send.lives < _MOST_LIVES and world.tape.once_in(2):
+            if world.goes_on and error.snapshot and send.lives < _MOST_LIVES and world.tape.once_in(2):
                 send.snapshots.append(error.snapshot)
                 send.came_with_errors.add(error.snapshot)
                 self._die()

@@ -150,14 +150,16 @@ class World:
         self.sends = [Send(number, choose(len(PAYLOADS)), settings) for number in range(sends)]
         self.may_die = mode == "chaos" and choose(3) == 2
         self.may_cancel = mode == "chaos" and choose(8) == 7
-        # How long nobody works on a send whose process died, if it is not at once.
-        self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.may_die else 0.0
         # A lasting mishap strikes every flight of a leg from some point on.
         self.lasting: tuple[Mishap, Leg] | None = None
         if mode == "liveness" and self.menu:
             mishap = self.menu[-1]
             legs = sorted(mishap.legs)
             self.lasting = (mishap, legs[choose(len(legs))])
+        # Whether callers go on after an error.
+        self.goes_on = self.may_die or (mode == "liveness" and choose(4) == 3)
+        # How long nobody works on a send that is gone on with, if it is not at once.
+        self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.goes_on else 0.0
         self.is_endless = False
         self.timeline = Timeline()
         clock = Clock(FIRST_MOMENT)

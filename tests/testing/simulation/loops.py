@@ -1,16 +1,19 @@
 """Loops over the core as an embedder writes them, for each of the hosts."""
 
 import asyncio
+import threading
+from queue import Empty
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import trio
 
-from flowflex_testing.simulation.hosts import client_on_trio
+from flowflex_testing.simulation.hosts import blocking_client, client_on_trio
 from flowflex_testing.simulation.network import API
 from flowflex_testing.simulation.timeline import FIRST_MOMENT
 from flowflex_testing.simulation.world import API_KEY, API_SECRET, CODE
+from flowflex_transports.sync.client import FlowFlex
 from flowflex_transports.trio.client import AsyncFlowFlex
 
 
@@ -65,28 +68,66 @@ async def with_trio(operation, host):
     return operation.result()
 
 
-async def send_by_our_client(host):
-    """Send by `AsyncFlowFlex`, whose transport is the host."""
+def options_of(host):
+    """Return the arguments of a client that sends what its host has."""
     bounds = host.settings
-    client = AsyncFlowFlex(
-        api_key=API_KEY,
-        api_secret=API_SECRET,
-        integration_code=CODE,
-        base_url=API,
-        timeout_seconds=bounds.timeout_seconds,
-        deadline_seconds=bounds.deadline_seconds,
-        max_retries=bounds.max_retries,
-        max_parallel_uploads=bounds.max_parallel_uploads,
-        transport=host,
-    )
+    return {
+        "api_key": API_KEY,
+        "api_secret": API_SECRET,
+        "integration_code": CODE,
+        "base_url": API,
+        "timeout_seconds": bounds.timeout_seconds,
+        "deadline_seconds": bounds.deadline_seconds,
+        "max_retries": bounds.max_retries,
+        "max_parallel_uploads": bounds.max_parallel_uploads,
+        "transport": host,
+    }
+
+
+async def send_on_trio(host):
+    """Send by `AsyncFlowFlex`, whose transport is the host."""
+    client = AsyncFlowFlex(**options_of(host))
     return await client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+
+
+class VirtualQueue:
+    """Stands for the queue by which the only worker of `FlowFlex` is woken: to wait for it lets time pass."""
+
+    def __init__(self, host):
+        self.host = host
+        self.woken = 0
+
+    def put(self, _item):
+        self.woken += 1
+
+    def get(self, timeout):
+        if not self.woken:
+            self.host.sleep(timeout)
+            raise Empty
+        self.woken -= 1
+
+
+def send_in_a_thread(host):
+    """Send by `FlowFlex`, whose transport is the host, with no thread to be had beside the one that there is."""
+    client = FlowFlex(**options_of(host))
+    # Not `host.now`: to look at the clock is no decision here, for a request may have waited for the worker since it.
+    clock = SimpleNamespace(now=lambda: host._world.timeline.now)
+    no_threads = SimpleNamespace(get=lambda: threading.Semaphore(0))
+    with (
+        patch.multiple(client, _clock=clock, _spare=no_threads),
+        patch("flowflex_transports.sync.run.SimpleQueue", lambda: VirtualQueue(host)),
+    ):
+        return client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+
+
+our_blocking_client = blocking_client(send_in_a_thread)
 
 
 def our_client_on_trio(world):
     """Run the sends of a world by `AsyncFlowFlex`, on whose wall clock it is as late as in the world."""
     clock = SimpleNamespace(time=lambda: FIRST_MOMENT + trio.current_time())
     with patch("flowflex_transports.calls.time", clock):
-        client_on_trio(send_by_our_client)(world)
+        client_on_trio(send_on_trio)(world)
 
 
 def forgetful(operation, host):
