@@ -17,7 +17,7 @@ def check_place(file: str) -> None:
     """See to it that a snapshot can come to stand in `file`, and takes the place of none."""
     if os.path.lexists(file):
         raise FlowFlexConfigError(f"--snapshot {file}: there is such a file already; resume from it, or remove it")
-    if not os.access(Path(file).parent, os.W_OK | os.X_OK):
+    if not file or not os.access(Path(file).parent, os.W_OK | os.X_OK):
         raise FlowFlexConfigError(f"--snapshot {file}: no file can be made there")
 
 

@@ -120,6 +120,7 @@ def test_no_snapshot_is_written_where_there_is_none(flowflex, flowflex_fake):
     [
         (["send", "e", "--snapshot", "invoice.pdf"], "--snapshot invoice.pdf: there is such a file already"),
         (["send", "e", "--snapshot", "missing/s.json"], "--snapshot missing/s.json: no file can be made there"),
+        (["send", "e", "--snapshot", ""], "no file can be made there"),
         (["resume", "missing.json"], "missing.json: No such file"),
         (["resume", "photo.png"], "photo.png: the snapshot is not JSON text"),
         (["resume", "other.json"], "the snapshot is not one of a send"),
