@@ -90,7 +90,7 @@ class Stream:
             if not data:
                 return None
             self._buffer += data
-            if self._buffer[:1] == _TLS_HANDSHAKE:  # and no line would ever end
+            if self._buffer.startswith(_TLS_HANDSHAKE):  # and no line would ever end
                 raise BadHead(400, "this is TLS, and here is plain http: begin the address with http://")
         line = bytes(self._buffer[:found])
         del self._buffer[: found + len(end)]
