@@ -238,10 +238,13 @@ def _two_hours(flight: Flight) -> None:
 
 def _two_days(flight: Flight) -> None:
     _time_passes(flight, (49.0, 47.5, 48.0, 24.5, 23.5, 100.0, 20.0, 16.0, 20.0, 12.0)[flight.tape.choose(10)] * HOUR)
-    if flight.tape.choose(2):
+    form = flight.tape.choose(3)
+    if form == 1:
         flight.goes_well()
-    else:
-        flight.fails(2 * LATENCY, "connection", sent=True)
+        return
+    if form == 2:
+        flight.arrives()
+    flight.fails(2 * LATENCY, "connection", sent=True)
 
 
 # Tapes know them by their number, among those that a send survives or the others: a new one comes last.
