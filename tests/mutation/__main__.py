@@ -36,8 +36,8 @@ also_copy = ["flowflex_testing", "flowflex_transports", "docs", "README.md", "CH
 pytest_add_cli_args_test_selection = ["tests/core"]
 pytest_add_cli_args = {json.dumps(["--hypothesis-profile=mutation", "-p", "no:cacheprovider", *NOT_RUN])}
 type_check_command = {json.dumps([sys.executable, "-m", "mypy", "flowflex_core", "--output", "json", *TYPES])}
-timeout_constant = 3.0
-timeout_multiplier = 4.0
+timeout_constant = 10.0
+timeout_multiplier = 15.0
 on_dependency_change = "ignore"
 """
 
