@@ -2,9 +2,9 @@
 
 import pytest
 
-from flowflex_core import FlowFlexConfigError, FlowFlexUploadError, file, files_in
+from flowflex_core import FlowFlexConfigError, FlowFlexUploadError, SendEvent, UploadFile, file, files_in
 from flowflex_core.secrets import Mask
-from tests.core.drive import NOW, start
+from tests.core.drive import NOW, connection, play, start
 
 
 def test_a_result_that_is_asked_for_too_early():
@@ -36,3 +36,33 @@ def test_an_odd_key_is_quoted_as_it_can_be_read():
     """A key that has to be quoted in a path keeps its letters, as far as they can be printed."""
     ref = file("a.pdf")
     assert files_in({"gr\u00f6\u00dfe.x": ref}) == {ref: '["gr\u00f6\u00dfe.x"]'}
+
+
+def test_the_longest_header_value():
+    """1,024 characters are taken, and one more is refused with how many there are."""
+    assert SendEvent.start(connection(), "e" * 1_024, idempotency_key="k" * 1_024)
+    with pytest.raises(FlowFlexConfigError, match=r"^event is 1025 characters long: give at most 1024$"):
+        SendEvent.start(connection(), "e" * 1_025, idempotency_key="k")
+
+
+def test_the_repr_of_an_operation():
+    """An operation is called by its event, or by where it ends, and tells whether it is done."""
+    upload = UploadFile.start(connection(), file("a.pdf"), key="k")
+    assert repr(upload) == "UploadFile('asset', under way)"
+    play(operation := start())
+    assert repr(operation) == "SendEvent('invoice.created', done)"
+
+
+def test_the_characters_of_a_header():
+    """Latin-1 is taken to its last letter, and the first letter behind it is refused by its number."""
+    assert SendEvent.start(connection(), "\u00ff\u00a0\u00a1", idempotency_key="k")
+    with pytest.raises(
+        FlowFlexConfigError,
+        match=r"^event '\u0100' holds U\+0100, which no HTTP header can carry: use latin-1 characters$",
+    ):
+        SendEvent.start(connection(), "\u0100", idempotency_key="k")
+    for control in ("\x1f", "\x7f", "\x80", "\x9f"):
+        with pytest.raises(
+            FlowFlexConfigError, match=rf"holds the control character U\+{ord(control):04X}: remove it$"
+        ):
+            SendEvent.start(connection(), f"a{control}b", idempotency_key="k")
