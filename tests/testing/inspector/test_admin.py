@@ -611,9 +611,11 @@ def test_the_journal_can_be_followed_while_requests_arrive():
 
     sender = threading.Thread(target=send)
     sender.start()
-    cursor = ""
+    cursor, is_last = "", False
     followed: dict[int, Any] = {}
-    while cursor != (journal := asker.get(f"/_fake/journal?since={cursor}").json())["cursor"] or not ended.is_set():
+    while not is_last:
+        is_last = ended.is_set()  # asked before the look: what comes between the two is seen by the next one
+        journal = asker.get(f"/_fake/journal?since={cursor}").json()
         cursor = journal["cursor"]
         followed |= {request["number"]: request for request in journal["requests"]}
     sender.join()
