@@ -4,6 +4,7 @@ An exchange does no I/O, so that a server, a transport in memory and a simulator
 A subclass knows an operation: it looks at the head, takes the body, and decides.
 """
 
+import time
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -146,6 +147,7 @@ class Exchange:
 
     def _end(self, outcome: Reply | Abort) -> None:
         self.release()
+        self.record.ended = time.monotonic()  # before the reply: who sees that sees this
         self.record.reply = self.outcome = outcome
         self.store.note_end(self.record)
 

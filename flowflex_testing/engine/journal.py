@@ -17,6 +17,7 @@ class RecordedRequest:
         number: From 1, in the order in which heads arrived.
         at: When its head arrived, by the fake's clock.
         arrived: The same by the real clock, in seconds from no particular moment (`time.monotonic`).
+        ended: When its reply was decided on, by the real clock; None before that, and of a process that is no more.
         origin: `api` or `storage`.
         operation: `upload-url`, `put`, `event`, or None where it was none of these.
         method: As sent.
@@ -51,7 +52,9 @@ class RecordedRequest:
     asset_id: str | None = None
     event_id: str | None = None
     reply: Reply | Abort | None = None
-    arrived: float = field(default_factory=time.monotonic)
+    # In no two runs the same.
+    arrived: float = field(default_factory=time.monotonic, compare=False)
+    ended: float | None = field(default=None, compare=False)
 
     @property
     def request_id(self) -> str:

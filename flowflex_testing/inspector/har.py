@@ -30,13 +30,15 @@ def archive(shown: Iterable[Mapping[str, Any]], urls: Mapping[str, str], dropped
 
 
 def _entry(request: Mapping[str, Any], url: str) -> dict[str, Any]:
+    # How long the fake took to decide; what a fault had the reply wait then is not known here.
+    milliseconds = round((request["took"] or 0) * 1000, 3)
     return {
         "startedDateTime": datetime.fromtimestamp(request["at"], UTC).isoformat(timespec="milliseconds"),
-        "time": 0,
+        "time": milliseconds,
         "request": _request(request, url + request["target"]),
         "response": _response(request["reply"]),
         "cache": {},
-        "timings": {"send": 0, "wait": 0, "receive": 0},
+        "timings": {"send": 0, "wait": milliseconds, "receive": 0},
         "comment": _comment(request),
     }
 

@@ -42,6 +42,8 @@ class Presentation:
         shown = {
             "number": request.number,
             "at": request.at,
+            "arrived": None if _is_restored(request) else request.arrived,
+            "took": None if request.ended is None else request.ended - request.arrived,
             "tenant": request.tenant,
             "origin": request.origin,
             "operation": request.operation,
@@ -160,6 +162,11 @@ def _state(send: Send) -> State:
 
 def _optional(change: Callable[[str], str], text: str | None) -> str | None:
     return None if text is None else change(text)
+
+
+def _is_restored(request: RecordedRequest) -> bool:
+    """Tell whether it came to an earlier process, whose real clock was another one."""
+    return request.reply is not None and request.ended is None
 
 
 def _rule(rule_id: str | None) -> dict[str, str] | None:

@@ -2,10 +2,10 @@
 
 import { copyButton } from "./copying.js";
 import { byId, element, icon, present, refill, visible } from "./dom.js";
-import { causeOf, isRefusal } from "./journal.js";
+import { causeOf, isRefusal, timeBetween } from "./journal.js";
 import { fileCard, layOut, textNode } from "./payload.js";
 import { faultNote, openOnly, ruleNote, showTimeline } from "./requests.js";
-import { STATES, iso, moment, offset, plural } from "./words.js";
+import { STATES, duration, iso, moment, plural, span } from "./words.js";
 
 const article = byId("item");
 let shown = null;
@@ -22,7 +22,8 @@ export function showDetail(item, empty) {
   const changed = shown !== item.id;
   shown = item.id;
   const { state, title, send, requests } = item;
-  refill(byId("item-head"), JSON.stringify([item.id, state, title, send, causeOf(item)]), () => head(item));
+  const signature = [item.id, state, title, send, causeOf(item), lastedOf(requests)];
+  refill(byId("item-head"), JSON.stringify(signature), () => head(item));
   const { files = [], payload = null } = send ?? {};
   refill(byId("item-content"), JSON.stringify([item.id, payload, files]), () => content(payload, files));
   if (changed) byId("timeline").replaceChildren();
@@ -38,7 +39,7 @@ export function focusDetail() {
 function head(item) {
   const { state, title, send, requests, tenant } = item;
   const cause = causeOf(item);
-  const lasted = requests.at(-1).at - requests[0].at;
+  const lasted = lastedOf(requests);
   return present([
     element(
       "p",
@@ -53,7 +54,7 @@ function head(item) {
       { class: "facts" },
       ...present([
         fact("Arrived", element("time", { datetime: iso(item.at), title: iso(item.at) }, moment(item.at))),
-        requests.length > 1 && fact("Lasted", offset(lasted).slice(1)),
+        lasted && fact("Lasted", lasted),
         tenant && fact("Tenant", tenant),
         send?.key && fact("Idempotency key", element("code", {}, send.key)),
         send?.eventId && fact("Event id", element("code", {}, send.eventId)),
@@ -61,6 +62,16 @@ function head(item) {
     ),
     cause && causeNote(cause, STATES[state]),
   ]);
+}
+
+// In real time, and how far the clock was moved on meanwhile.
+function lastedOf(requests) {
+  const { real, moved } = timeBetween(requests[0], requests.at(-1));
+  const took = requests.at(-1).took ?? 0;
+  return present([
+    real !== null && real + took > 0 && duration(real + took),
+    moved > 0 && `${span(moved)} by the clock`,
+  ]).join(", ");
 }
 
 // A fault comes first: without it, the rule would have answered.

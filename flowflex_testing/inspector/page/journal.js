@@ -111,6 +111,14 @@ export function causeOf({ state, requests }) {
   return (state !== "delivered" && state !== "uploading" && requests.findLast(isRefusal)) || null;
 }
 
+// How long after `first` a request arrived, in real seconds, and how far the fake's clock had `moved` on, where that
+// is another time. The real time between two processes of the fake is not known.
+export function timeBetween(first, { at, arrived }) {
+  const real = first.arrived === null || arrived === null ? null : Math.max(0, arrived - first.arrived);
+  const moved = at - first.at;
+  return { real, moved: moved - real < 1 ? 0 : moved };
+}
+
 // The item that `id` names. Uploads without an event are one send until events take them, so that the send which an
 // old id named may now begin with another request.
 export function find(items, id) {

@@ -2,9 +2,9 @@
 
 import { copyButton } from "./copying.js";
 import { badge, byId, element, present, prose, reconcile } from "./dom.js";
-import { answerOf, isRefusal, isStruck, pathOf } from "./journal.js";
+import { answerOf, isRefusal, isStruck, pathOf, timeBetween } from "./journal.js";
 import { textNode } from "./payload.js";
-import { PROVENANCE, bytes, iso, moment, offset } from "./words.js";
+import { PROVENANCE, bytes, duration, iso, moment, span } from "./words.js";
 
 const MARKS = {
   retry: ["retry", "warn", "The same again, after an attempt that had no answer or a passing one"],
@@ -13,13 +13,17 @@ const MARKS = {
 };
 
 export function showTimeline(requests) {
-  const first = requests[0].at;
-  const rows = requests.map((request) => {
-    const shown = { request, after: request.at - first };
+  const rows = requests.map((request, place) => {
+    const after = place === 0 ? "" : offset(timeBetween(requests[0], request));
+    const { moved } = timeBetween(requests[Math.max(0, place - 1)], request);
+    const shown = { request, after, moved: moved && span(moved) };
     return { key: String(request.number), signature: JSON.stringify(shown), ...shown };
   });
   reconcile(byId("timeline"), rows, createRequest, updateRequest);
 }
+
+// Where no real time is known, the move of the clock above it tells all.
+const offset = ({ real }) => (real === null ? "" : `+${duration(real)}`);
 
 // A request alone is shown open.
 export function openOnly() {
@@ -31,11 +35,13 @@ function createRequest({ request }) {
   const body = element("div", { class: "request-body" });
   const details = element("details", { class: "request" }, summary, body);
   details.addEventListener("toggle", () => fill(details));
-  return element("li", { id: `timeline-${request.number}` }, details);
+  return element("li", { id: `timeline-${request.number}` }, element("p", { class: "moved" }), details);
 }
 
-function updateRequest(li, { request, after }) {
-  const details = li.firstElementChild;
+function updateRequest(li, { request, after, moved }) {
+  const [clock, details] = li.children;
+  clock.hidden = !moved;
+  clock.textContent = `The clock moved on by ${moved}`;
   details.request = request;
   details.dataset.outcome = outcome(request);
   details.firstElementChild.replaceChildren(...summaryOf(request, after));
@@ -71,7 +77,7 @@ function summaryOf(request, after) {
       { class: "badges" },
       ...present([request.mark && badge(text, tone, title), request.fault && badge("fault", "fault", request.fault)]),
     ),
-    element("time", { datetime: iso(request.at), title: moment(request.at) }, offset(after)),
+    element("time", { datetime: iso(request.at), title: moment(request.at) }, after),
     element("span", { class: "status" }, answerOf(request)),
     ...(isRefusal(request) && request.rule
       ? [element("span", { class: "why" }, element("code", {}, request.code), " ", sentenceOf(request))]
@@ -129,7 +135,9 @@ function replySide(request) {
     const how = reply.abort === "reset" ? "the connection was reset" : "the connection was ended";
     return side("Reply", `cut short: ${how}`, [], null, "");
   }
-  return side("Reply", `${reply.status} ${request.code}`, reply.headers, reply.body, "No body.");
+  // A fault may have had it wait.
+  const after = request.took === null || request.fault ? "" : ` · after ${duration(request.took)}`;
+  return side("Reply", `${reply.status} ${request.code}${after}`, reply.headers, reply.body, "No body.");
 }
 
 function side(heading, line, headers, body, withoutBody) {

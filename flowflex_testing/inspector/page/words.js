@@ -56,6 +56,11 @@ export function span(seconds) {
     .join(" ");
 }
 
-export const offset = (seconds) => `+${seconds < 100 ? seconds.toFixed(3) + " s" : span(seconds)}`;
+// Seconds that may be very few: "0.4 ms", "31 ms", "1.25 s".
+export function duration(seconds) {
+  if (seconds < 0.01) return `${(seconds * 1000).toFixed(1)} ms`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  return seconds < 100 ? `${seconds.toFixed(2)} s` : span(seconds);
+}
 
 export const speed = (rate) => (rate === 0 ? "frozen" : rate === 1 ? "real" : `×${number(rate)}`);

@@ -1,6 +1,7 @@
 """An exchange that is fed by hand, as a server or a simulator does it."""
 
 from flowflex_testing import faults
+from flowflex_testing.clock import Clock
 from flowflex_testing.engine.messages import Abort, Head, Manner, Reply
 from flowflex_testing.fake import FakeFlowFlex
 from tests.testing.caller import Caller
@@ -69,3 +70,18 @@ def test_a_delayed_reply_says_how_long():
     outcome = caller.fake.open(head_of_put(caller, 0)).outcome
     assert isinstance(outcome, Reply)
     assert outcome.manner == Manner(delay=1.5)
+
+
+def test_the_journals_of_two_runs_that_did_the_same_are_the_same():
+    """How long each request took in real time is in no comparison."""
+    journals = []
+    for _ in range(2):
+        caller = Caller(FakeFlowFlex(clock=Clock(1000.0)))
+        exchange = caller.fake.open(head_of_put(caller, 4))
+        assert exchange.record.ended is None
+        exchange.feed(b"data")
+        caller.event(key=None)
+        journals.append(list(caller.fake.requests))
+    assert journals[0] == journals[1]
+    assert all(request.ended is not None and request.ended >= request.arrived for request in journals[0])
+    assert [request.arrived for request in journals[0]] != [request.arrived for request in journals[1]]

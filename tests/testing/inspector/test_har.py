@@ -7,6 +7,7 @@ import pytest
 
 from flowflex_testing import faults
 from flowflex_testing.clock import Clock
+from flowflex_testing.engine.messages import Head
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.inspector.har import archive
 from flowflex_testing.inspector.presentation import Presentation
@@ -112,6 +113,16 @@ def test_an_entry_tells_what_crossed_the_wire(fake, caller):
     assert json.loads(response["content"]["text"])["status"] == "accepted"
     assert "rule event.accepted: " in first["comment"]
     assert "fault Status(" in second["comment"]
+
+
+def test_an_entry_tells_how_long_it_took(fake, caller):
+    """In milliseconds, of which all was waiting; nothing where it has no end."""
+    caller.event()
+    fake.requests[0].ended = fake.requests[0].arrived + 0.0021234
+    fake.open(Head("storage", "PUT", caller.url(), (("content-length", "4"), ("content-type", "application/pdf"))))
+    first, _, second = archive_of(fake)["log"]["entries"]
+    assert (first["time"], first["timings"]) == (2.123, {"send": 0, "wait": 2.123, "receive": 0})
+    assert (second["time"], second["timings"]["wait"]) == (0, 0)
 
 
 def test_what_the_journal_has_dropped_is_told(fake, caller):

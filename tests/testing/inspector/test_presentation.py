@@ -6,6 +6,7 @@ import pytest
 
 from flowflex_testing import faults
 from flowflex_testing.clock import Clock
+from flowflex_testing.engine.data import Data
 from flowflex_testing.engine.messages import Head
 from flowflex_testing.fake import FakeFlowFlex
 from flowflex_testing.inspector.presentation import Presentation
@@ -165,6 +166,24 @@ def test_a_request_under_way_is_shown(fake, caller):
     assert (shown["received"], shown["status"], shown["reply"]) == (2, None, None)
     assert sends_of(fake)[0]["state"] == "uploading"
     exchange.cut_short()
+
+
+def test_a_request_is_timed_by_the_real_clock(fake, caller, tmp_path):
+    """The fake's own may be frozen; of a request to an earlier process no real time is known."""
+    caller.event()
+    fake.requests[0].arrived, fake.requests[0].ended = 50.25, 52.0
+    fake.open(Head("storage", "PUT", caller.url(), (("content-length", "4"), ("content-type", "application/pdf"))))
+    told = [(request["took"], request["arrived"]) for request in requests_of(fake)]
+    assert told[0] == (1.75, 50.25)
+    assert told[2] == (None, fake.requests[2].arrived)
+    for earlier in (True, False):
+        with Data(tmp_path / "data") as data:
+            kept = FakeFlowFlex(repository=data, clock=data.clock(rate=0))
+            if earlier:
+                Caller(kept).event()
+            (shown,) = requests_of(kept)
+            assert (shown["took"] is None, shown["arrived"] is None) == (not earlier, not earlier)
+            kept.stop()
 
 
 def test_a_send_is_shown_with_its_files(fake, caller):

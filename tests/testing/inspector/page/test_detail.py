@@ -188,6 +188,36 @@ def test_what_is_open_stays_open_while_the_send_goes_on(send, client):
     expect(first.get_by_role("button", name="Copy as curl")).to_be_focused()
 
 
+def test_times_are_real_ones_and_moves_of_the_clock_stand_between(fake, client, open_page):
+    """Under a frozen clock, too, a send says how long it took, and the first request has nothing to count from."""
+    asset_id = client.upload_file(client.file(b"%PDF-", filename="invoice.pdf"))
+    fake.clock.advance(hours=49)
+    Caller(fake).event({"assetId": asset_id})
+    start = fake.requests[0].arrived
+    for request, seconds in zip(fake.requests, (0, 0.0031, 2), strict=True):
+        request.arrived, request.ended = start + seconds, start + seconds + 0.25
+    page = open_page()
+    page.locator("#list .row").click()
+    expect(page.locator("#timeline summary time")).to_have_text(["", "+3.1 ms", "+2.00 s"])
+    expect(page.locator("dl.facts")).to_contain_text("2.25 s, 49 h by the clock")
+    moved = page.locator("#timeline .moved:visible")
+    expect(moved).to_have_text("The clock moved on by 49 h")
+    expect(moved.locator("xpath=..").locator(".operation")).to_have_text("event")
+    page.locator("#timeline summary").last.click()
+    expect(page.locator("#timeline .exchange").last).to_contain_text("ASSET_FILE_MISSING · after 250 ms")
+
+
+def test_times_that_are_not_known_are_left_out(fake, client, open_page):
+    """Of requests to an earlier process only the fake's clock is known, and where that stood still, nothing."""
+    client.send_event("invoice.created", payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
+    for request in fake.requests:
+        request.ended = None
+    page = open_page()
+    page.locator("#list .row").click()
+    expect(page.locator("#timeline summary time")).to_have_text(["", "", ""])
+    expect(page.locator("dl.facts")).not_to_contain_text("Lasted")
+
+
 def test_a_request_copied_as_curl_runs(fake, send):
     """The command goes on the clipboard without secrets, and with them in the environment it is accepted."""
     page = send(payload={"name": "O'Neill \u2713"})
