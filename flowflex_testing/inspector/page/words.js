@@ -58,9 +58,11 @@ export function span(seconds) {
 
 // Seconds that may be very few: "0.4 ms", "31 ms", "1.25 s".
 export function duration(seconds) {
-  if (seconds < 0.01) return `${(seconds * 1000).toFixed(1)} ms`;
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  return seconds < 100 ? `${seconds.toFixed(2)} s` : span(seconds);
+  const milliseconds = seconds * 1000;
+  if (milliseconds < 0.05) return "under 0.1 ms";
+  if (milliseconds < 9.95) return `${milliseconds.toFixed(1)} ms`;
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+  return seconds < 99.995 ? `${seconds.toFixed(2)} s` : span(seconds);
 }
 
 export const speed = (rate) => (rate === 0 ? "frozen" : rate === 1 ? "real" : `×${number(rate)}`);

@@ -207,6 +207,18 @@ def test_times_are_real_ones_and_moves_of_the_clock_stand_between(fake, client, 
     expect(page.locator("#timeline .exchange").last).to_contain_text("ASSET_FILE_MISSING · after 250 ms")
 
 
+def test_a_duration_stands_in_a_unit_that_fits(page):
+    """None is told as nothing, however short it is."""
+    told = page.evaluate("""async () => {
+        const { duration } = await import("/_fake/words.js");
+        return [0, 0.00004, 0.0004, 0.00996, 0.031, 0.9996, 99.994, 99.996, 3600].map(duration);
+    }""")
+    assert told == [
+        *("under 0.1 ms", "under 0.1 ms", "0.4 ms", "10 ms", "31 ms"),
+        *("1.00 s", "99.99 s", "1 min 40 s", "1 h"),
+    ]
+
+
 def test_times_that_are_not_known_are_left_out(fake, client, open_page):
     """Of requests to an earlier process only the fake's clock is known, and where that stood still, nothing."""
     client.send_event("invoice.created", payload={"assetId": client.file(b"%PDF-", filename="invoice.pdf")})
