@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from flowflex_core.secrets import Mask, secrets_of_url
+from flowflex_core.secrets import Mask, secrets_of_url, spellings
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,10 @@ def test_a_mask_is_not_pickled():
     """It knows the secrets, so a pickle would hold them."""
     with pytest.raises(TypeError, match=r"^a mask knows the secrets and is not pickled$"):
         pickle.dumps(Mask())
+
+
+def test_a_secret_without_its_padding_is_masked():
+    """Base64 loses its final "=" in URLs and tokens: the secret is recognised with it and without it."""
+    mask = Mask().also(["SECRETKEY=="])
+    assert mask.known("a SECRETKEY== b SECRETKEY c") == "a [secret] b [secret] c"
+    assert spellings("==ab==") == {"==ab==", "==ab", "%3D%3Dab%3D%3D", "%3D%3Dab", "%3d%3dab%3d%3d", "%3d%3dab"}

@@ -66,3 +66,42 @@ def test_the_characters_of_a_header():
             FlowFlexConfigError, match=rf"holds the control character U\+{ord(control):04X}: remove it$"
         ):
             SendEvent.start(connection(), f"a{control}b", idempotency_key="k")
+
+
+def test_settings_that_are_none():
+    """What was given in the place of settings is named by its type."""
+    with pytest.raises(FlowFlexConfigError, match=r"^settings must be a Settings, not dict$"):
+        SendEvent.start({}, "e", idempotency_key="k")  # type: ignore[arg-type]
+
+
+def test_a_file_name_that_is_too_long():
+    """Of a name over 255 bytes its beginning is told."""
+    with pytest.raises(FlowFlexUploadError) as caught:
+        file("a.pdf", filename="a" * 256)
+    assert caught.value.message == f"filename '{'a' * 40}'... is over 255 bytes: give a shorter filename="
+
+
+def test_a_base_url_in_clear_text():
+    """Where credentials would cross the network in clear text, the whole reason is told."""
+    with pytest.raises(FlowFlexConfigError) as caught:
+        connection(base_url="http://api.flowflex.test")
+    assert caught.value.message == (
+        "base_url must use https, not http, for api.flowflex.test: credentials would cross the network in clear text "
+        "(plain http is for loopback only)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("/BOX", "/BOX"),
+        ("/BOX/api/", "/BOX"),
+        ("/x//api", "/x"),
+        ("/x//", "/x"),
+        ("/api/api", "/api"),
+        ("/apix", "/apix"),
+    ],
+)
+def test_what_is_left_out_of_a_base_url(given, kept):
+    """The last /api, and the slashes before and behind it, are left out, and nothing else."""
+    assert connection(base_url=f"https://h.test{given}").base_url == f"https://h.test{kept}"
