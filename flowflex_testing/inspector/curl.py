@@ -39,16 +39,31 @@ def curl_command(shown: Mapping[str, Any], base_url: str) -> str:
             words += ["-H", _quoted(f"{name}: {value}" if value else f"{name};")]
     if shown["received"] and "content-type" not in names:
         words.append("-H content-type:")  # curl would say that it is a form
-    if shown["body"]:
+    if shown["body"] and _is_shown(shown["body"]):
         words += ["--data-raw", _quoted(shown["body"])]
+    elif shown["body"]:
+        words = [f"printf -- {shlex.quote(_as_format(shown['body']))} |", *words, "--data-binary @-"]
     elif shown["received"]:
         filename = unquote(path.partition("?")[0].rpartition("/")[2])
         words += ["--data-binary", _quoted(f"@./{filename}")]
     return " ".join(words)
 
 
+def _is_shown(character: str) -> bool:
+    """Tell whether all of it is seen; the line breaks of a pretty-printed body are harmless within quotes."""
+    return character.replace("\n", " ").isprintable()
+
+
 def _quoted(word: str) -> str:
-    if not word.isprintable():
-        # The line breaks of a pretty-printed body are harmless within quotes.
-        word = "".join(character if character.isprintable() or character == "\n" else "?" for character in word)
-    return shlex.quote(word)
+    return shlex.quote("".join(character if _is_shown(character) else "?" for character in word))
+
+
+def _as_format(body: str) -> str:
+    """Write a body as a format of `printf`, where what is not seen stands as octal numbers."""
+    special = {"%": "%%", "\\": "\\\\"}
+    return "".join(
+        special.get(character, character)
+        if _is_shown(character)
+        else "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "replace"))
+        for character in body
+    )

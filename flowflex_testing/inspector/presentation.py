@@ -11,7 +11,7 @@ from flowflex_testing.engine.messages import Abort, Reply
 from flowflex_testing.engine.spool import Spool
 from flowflex_testing.engine.store import Store, Tenant, Upload
 from flowflex_testing.inspector.curl import curl_command
-from flowflex_testing.inspector.sends import Mark, Send, State
+from flowflex_testing.inspector.sends import Mark, Send
 from flowflex_testing.masking import Masking
 from flowflex_testing.rules import RULES
 from flowflex_testing.timeline import filename_of, sentence_of_reply
@@ -78,7 +78,7 @@ class Presentation:
             "event": _optional(self.masking.text, name),
             "key": _optional(self.masking.text, send.key),
             "eventId": send.event_id,
-            "state": _state(send),
+            "state": send.state,
             "at": send.requests[0].at,
             "until": send.requests[-1].at,
             "requests": [request.number for request in send.requests],
@@ -150,14 +150,6 @@ def _payload(text: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return payload if isinstance(payload, dict) else None
-
-
-def _state(send: Send) -> State:
-    """Return how a send ended: what a fault answered in place of FlowFlex is no refusal."""
-    if send.state != "refused":
-        return send.state
-    last = send.event or next(request for request in reversed(send.requests) if (request.status or 0) >= 400)
-    return "interrupted" if last.fault is not None and not last.code else "refused"
 
 
 def _optional(change: Callable[[str], str], text: str | None) -> str | None:

@@ -227,6 +227,12 @@ def _arrived(reply: Reply | Abort) -> bool:
     return isinstance(reply, Reply) and reply.status < 300
 
 
+def _is_interrupted(request: RecordedRequest) -> bool:
+    """Tell whether it had no answer, or a fault's in place of FlowFlex's, which is no refusal."""
+    is_error = request.status is None or request.status >= 400
+    return isinstance(request.reply, Abort) or (request.fault is not None and not request.code and is_error)
+
+
 def _place(request: RecordedRequest) -> tuple[str | None, str]:
     """Read the tenant and the asset id of a PUT off its path: a refused one belongs to nobody by the journal."""
     if request.asset_id is not None:
@@ -250,7 +256,7 @@ def _state(event: _Event | None, uploads: Sequence[_Upload]) -> State:
     if event is not None and event.event_id is not None:
         return "failed-run" if any(request.rule == "event.run-failed" for request in event.requests) else "delivered"
     lasts = [event.requests[-1]] if event is not None else [upload.requests[-1] for upload in uploads]
-    if any(isinstance(last.reply, Abort) for last in lasts):
+    if any(_is_interrupted(last) for last in lasts):
         return "interrupted"
     if any(last.status is not None and last.status >= 400 for last in lasts):
         return "refused"

@@ -1,6 +1,7 @@
 """The curl command of a request, read by a shell."""
 
 import shlex
+import subprocess
 
 import pytest
 
@@ -66,3 +67,14 @@ def test_nothing_moves_the_cursor_of_a_terminal():
     """An escape sequence could end the paste, and press Enter."""
     command = curl_command(shown(body="a\x1b[201~\rb", target="/\x9b1m"), BASE_URL)
     assert all(character.isprintable() for character in command)
+
+
+@pytest.mark.parametrize("body", ['{"a":"x\u202ey"}', "-%d%%\\n\\033\u200d'\"$HOME`\n", "\x1b[201~\rb\x007"])
+def test_what_is_not_seen_is_sent_all_the_same(body):
+    """A body with invisible characters comes out of the shell as it was, and shows as plain text in the command."""
+    command = curl_command(shown(body=body), BASE_URL)
+    assert all(character.isprintable() or character == "\n" for character in command)
+    printing, _, curl = command.rpartition(" | curl ")
+    assert curl.endswith(" --data-binary @-")
+    printed = subprocess.run(["/bin/sh", "-c", printing], capture_output=True, check=True)
+    assert printed.stdout == body.encode()

@@ -154,9 +154,10 @@ def test_a_put_to_nowhere_is_a_send_of_its_own(fake, caller):
     ]
 
 
-def test_the_end_of_a_connection_interrupts_a_send(fake, caller):
-    """As long as no other attempt follows."""
-    fake.faults.arm("event", faults.Reset())
+@pytest.mark.parametrize("fault", [faults.Reset(), faults.Status(503)])
+def test_a_fault_interrupts_a_send(fake, caller, fault):
+    """It has no answer, or one in the place of FlowFlex's; as long as no other attempt follows."""
+    fake.faults.arm("event", fault)
     caller.event(key="k")
     assert [send.state for send in group(fake.requests)] == ["interrupted"]
     caller.event(key="k")
