@@ -1,7 +1,7 @@
 """The data directory of a fake: what it holds outlives its process, in one SQLite file, with whole files beside it.
 
     with Data(Path("fake-data")) as data:
-        fake = FakeFlowFlex(data=data, clock=data.clock(rate=1))
+        fake = FakeFlowFlex(repository=data, clock=data.clock(rate=1))
 
 Every effect is a transaction of its own, committed before its request is answered, so that a process that is killed
 loses nothing that anybody was told of. (A power failure may take the last of them.) One process has a directory at a
