@@ -65,3 +65,8 @@ def test_a_secret_without_its_padding_is_masked():
     mask = Mask().also(["SECRETBOX=="])
     assert mask.known("a SECRETBOX== b SECRETBOX c") == "a [secret] b [secret] c"
     assert spellings("==ab==") == {"==ab==", "==ab", "%3D%3Dab%3D%3D", "%3D%3Dab", "%3d%3dab%3d%3d", "%3d%3dab"}
+
+
+def test_a_secret_of_nothing_but_padding_leaves_the_rest():
+    """What is left of such a secret without its padding is nothing, and nothing stands everywhere."""
+    assert Mask().also(["==="]).known("plain words, and ===") == "plain words, and [secret]"
