@@ -9,6 +9,6 @@ from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 extras = project["optional-dependencies"]
-for requirement in [*project["dependencies"], *extras["trio"], *extras["testing"], *extras["cli"]]:
+for requirement in [*project["dependencies"], *extras["trio"], *extras["testing"], *extras["tls"], *extras["cli"]]:
     name, version = re.fullmatch(r"([\w-]+)>=([\w.]+)", requirement).groups()
     print(f"{name}=={version}")

@@ -109,6 +109,7 @@ with FakeFlowFlex() as fake:
         ("", SYNC),
         ("trio", TRIO),
         ("testing", LIVE),
+        ("testing,tls", LIVE.replace("FakeFlowFlex()", "FakeFlowFlex(tls=True)")),
         ("testing", SYNC),
         ("cli", SYNC),
     ],
@@ -126,6 +127,7 @@ def test_a_layer_works_with_its_own_extra(installed, extra, code):
         ("testing", "from flowflex_transports import AsyncFlowFlex", "trio"),
         ("", LIVE, "testing"),
         ("trio", LIVE, "testing"),
+        ("testing", LIVE.replace("FakeFlowFlex()", "FakeFlowFlex(tls=True)"), "tls"),
     ],
 )
 def test_a_missing_extra_is_one_sentence(installed, extra, code, missing):

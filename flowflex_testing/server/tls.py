@@ -16,7 +16,7 @@ class Authority:
             import trustme
         except ModuleNotFoundError:
             raise ModuleNotFoundError(
-                "tls=True needs trustme: pip install trustme, or give an ssl.SSLContext", name="trustme"
+                "tls=True needs pip install 'flowflex-kit[tls]', or give an ssl.SSLContext", name="trustme"
             ) from None
         authority = trustme.CA()
         self.ca_pem: bytes = authority.cert_pem.bytes()

@@ -148,5 +148,5 @@ def test_a_handshake_that_begins_when_the_server_stops_is_not_begun():
 def test_without_trustme_tls_says_what_to_install(monkeypatch):
     """The sentence names the package, and the other way."""
     monkeypatch.setitem(sys.modules, "trustme", None)
-    with pytest.raises(ModuleNotFoundError, match=r"pip install trustme, or give an ssl\.SSLContext"):
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'flowflex-kit\[tls\]', or give an ssl\.SSLContext"):
         FakeFlowFlex(tls=True).start()
