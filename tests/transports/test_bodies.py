@@ -174,9 +174,7 @@ def test_a_file_over_the_limit_is_refused_by_its_size(tmp_path):
     path = tmp_path / "huge.pdf"
     with path.open("wb") as handle:
         handle.truncate(3_000_000_000)
-    with pytest.raises(
-        FlowFlexUploadError, match=r"^invoice: '.*huge.pdf' has at least 3000000000 bytes, over"
-    ):
+    with pytest.raises(FlowFlexUploadError, match=r"^invoice: '.*huge.pdf' has at least 3000000000 bytes, over"):
         measured(path, limit=2_999_999_999)
     with path.open("rb") as handle, pytest.raises(FlowFlexUploadError, match="over the limit"):
         measured(handle, limit=2_999_999_999)
