@@ -232,9 +232,10 @@ def test_files_of_the_other_operations():
     assert (url.files, url.paths(ref)) == ({}, ())
 
 
-@pytest.mark.parametrize("operation", operations(), ids=lambda operation: type(operation).__name__)
-def test_the_repr_shows_no_secret(operation):
+@pytest.mark.parametrize("which", range(3))
+def test_the_repr_shows_no_secret(which):
     """The repr of an operation says its kind and whether it is done, and no secret."""
+    operation = operations()[which]
     shown = repr(operation)
     play(operation)
     shown += repr(operation)
