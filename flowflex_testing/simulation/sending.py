@@ -55,10 +55,8 @@ class Life:
     def _take(self, turn: Turn) -> None:
         world, send = self._world, self.send
         self._wakes += 1
-        # What was saved since the first POST, or came with an error, may say that none can have arrived: with this one
-        # that is not so any more.
-        if world.may_die and (turn.checkpoint or any(leg_of(request) == "event" for request in turn.requests)):
-            send.snapshots.append(self._operation.snapshot())
+        if world.may_die and (turn.checkpoint or self._takes_back(turn)):
+            send.save(self._operation.snapshot())
         if world.may_die and send.lives < _MOST_LIVES and world.tape.once_in(6):
             self._die()
             return
@@ -73,10 +71,16 @@ class Life:
             send.ended_at = world.timeline.now
             return
         if world.may_die and world.tape.once_in(4):
-            send.snapshots.append(self._operation.snapshot())  # nobody has to keep to checkpoints
+            send.save(self._operation.snapshot(), between=True)  # nobody has to keep to checkpoints
         if turn.wait is not None:
             number = self._wakes
+            if world.away and world.tape.once_in(4):  # the machine sleeps as long
+                world.timeline.after(turn.wait / 2, lambda: world.timeline.jump(world.away))
             world.timeline.after(turn.wait, lambda: self._wake(number))
+
+    def _takes_back(self, turn: Turn) -> bool:
+        """Whether a turn makes untrue what was saved between checkpoints: that no POST can have arrived."""
+        return self.send.saved_between and any(leg_of(request) == "event" for request in turn.requests)
 
     def _die(self) -> None:
         world, send = self._world, self.send
@@ -91,7 +95,7 @@ class Life:
             send.result = self._operation.result()
         except FlowFlexError as error:
             if world.goes_on and error.snapshot and send.lives < _MOST_LIVES and world.tape.once_in(2):
-                send.snapshots.append(error.snapshot)
+                send.save(error.snapshot, between=True)
                 send.came_with_errors.add(error.snapshot)
                 self._die()
                 return

@@ -15,19 +15,33 @@ from tests.testing.simulation.mutants import MUTANTS, Mutant
 ROOT = Path(__file__).parents[3]
 
 # Whatever is alive after so many schedules is counted as not noticed.
-MOST_SCHEDULES = 10_000
+MOST_SCHEDULES = 30_000
 
 _HUNT = f"""
+import sys
 from flowflex_testing.simulation.campaign import first_finding
-found = first_finding("mutants", {MOST_SCHEDULES})
+if sys.argv[1] == "drive":
+    from flowflex_testing.simulation.sending import drive as loop
+else:
+    import tests.testing.simulation.loops
+    loop = getattr(tests.testing.simulation.loops, sys.argv[1])
+found = first_finding("mutants", {MOST_SCHEDULES}, loop)
 print(f"{{found.seed.partition('/')[2]}} {{found.rule}}" if found else "-")
 """
 
 
 def plant(mutant: Mutant, place: Path) -> None:
     """Copy the packages that the simulator runs, and break one of them."""
-    for package in ("flowflex_core", "flowflex_testing"):
+    for package in ("flowflex_core", "flowflex_testing", "flowflex_transports"):
         shutil.copytree(ROOT / package, place / package, ignore=shutil.ignore_patterns("__pycache__", "inspector"))
+    loops = place / "tests" / "testing" / "simulation" / "loops.py"
+    loops.parent.mkdir(parents=True)
+    shutil.copyfile(Path(__file__).with_name("loops.py"), loops)
+    break_in(mutant, place)
+
+
+def break_in(mutant: Mutant, place: Path) -> None:
+    """Break the copy of the project that stands in a place."""
     target = place / mutant.file
     source = target.read_text()
     found = source.count(mutant.old)
@@ -43,7 +57,7 @@ def hunt(mutant: Mutant) -> tuple[int, str] | None:
         plant(mutant, place)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
         ended = subprocess.run(
-            [sys.executable, "-P", "-c", _HUNT],
+            [sys.executable, "-P", "-c", _HUNT, mutant.loop],
             env=kept | {"PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
             text=True,

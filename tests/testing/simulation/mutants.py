@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _CORE = "flowflex_core"
 _LOOP = "flowflex_testing/simulation/sending.py"
+_SYNC = "flowflex_transports/sync"
+_TRIO = "flowflex_transports/trio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,21 @@ class Mutant:
         file: The source file, from the root of the project.
         old: Text that stands in the file exactly once.
         new: What takes its place.
+        survives: Whether the ordinary fast tests were seen not to notice it; `surviving` looks again.
     """
 
     name: str
     file: str
     old: str
     new: str
+    survives: bool = False
+
+    @property
+    def loop(self) -> str:
+        """The loop in which the simulator notices it: its own, or one of those in `loops`."""
+        if self.file.startswith(_SYNC):
+            return "our_blocking_client"
+        return "our_client_on_trio" if self.file.startswith(_TRIO) else "drive"
 
 
 MUTANTS = (
@@ -68,6 +79,7 @@ MUTANTS = (
         f"{_CORE}/send.py",
         "file.ref, file.mime, timeout, total)",
         "file.ref, plan.files[-1].mime, timeout, total)",
+        survives=True,
     ),
     Mutant(
         "a file under the size of another",
@@ -354,8 +366,8 @@ MUTANTS = (
     Mutant(
         "the loop saves only its first snapshot",
         _LOOP,
-        "if world.may_die and (turn.checkpoint or any(",
-        "if world.may_die and not send.snapshots and (turn.checkpoint or any(",
+        "if world.may_die and (turn.checkpoint or",
+        "if world.may_die and not send.snapshots and (turn.checkpoint or",
     ),
     Mutant(
         "the loop keeps failures from the core",
@@ -380,5 +392,142 @@ MUTANTS = (
         _LOOP,
         "for request in turn.requests:",
         "for request in turn.requests[:1]:",
+    ),
+    # Of time, between attempts and between processes.
+    Mutant(
+        "the age of a key counts from its last POST",
+        f"{_CORE}/send.py",
+        "        if task.attempts == 1:\n            task.since = new.now\n",
+        "        task.since = new.now\n",
+        survives=True,
+    ),
+    Mutant(
+        "the age of a key counts from its first failure",
+        f"{_CORE}/send.py",
+        "        task.failures += 1\n        if not",
+        "        task.failures += 1\n"
+        "        if task.index == EVENT and task.failures == 1:\n"
+        "            task.since = new.now\n"
+        "        if not",
+        survives=True,
+    ),
+    Mutant(
+        "the age of a key counts anew for who resumes from an error",
+        f"{_CORE}/snapshot.py",
+        '"posted_at": event.since',
+        '"posted_at": state.now if failed else event.since',
+        survives=True,
+    ),
+    Mutant(
+        "the age of a key is looked at when a process begins, and not later",
+        f"{_CORE}/reports.py",
+        "if (event.doubt or event.state == EVENT_SENT) and is_forgotten(",
+        "if (event.doubt or event.state == EVENT_SENT) and not event.issued and is_forgotten(",
+        survives=True,
+    ),
+    Mutant(
+        "an attempt in doubt makes a key young again",
+        f"{_CORE}/send.py",
+        "        task.failures += 1\n        if not",
+        "        task.failures += 1\n"
+        "        if verdict.arrived and task.index == EVENT and task.failures > 1:\n"
+        "            task.since = new.now\n"
+        "        if not",
+        survives=True,
+    ),
+    Mutant(
+        "a snapshot of a send that waits to repeat its event makes the key young again",
+        f"{_CORE}/snapshot.py",
+        '"posted_at": event.since}',
+        '"posted_at": max(event.since, event.due)}',
+        survives=True,
+    ),
+    Mutant(
+        "a new asset is as old as the first",
+        f"{_CORE}/send.py",
+        "    task.first_put = None\n",
+        "",
+        survives=True,
+    ),
+    Mutant(
+        "a copy of a task forgets its first put",
+        f"{_CORE}/states.py",
+        "other.first_put = self.first_put",
+        "other.first_put = None",
+        survives=True,
+    ),
+    Mutant(
+        "the age of the newest file counts",
+        f"{_CORE}/send.py",
+        "new.oldest = min(",
+        "new.oldest = max(",
+        survives=True,
+    ),
+    Mutant(
+        "a deleted file is sent for an hour more",
+        f"{_CORE}/lifetimes.py",
+        "    return now >= since + ASSET_LIFETIME\n",
+        "    return now >= since + ASSET_LIFETIME + ASSET_MARGIN\n",
+    ),
+    Mutant(
+        "a file is as old as the error that its send is resumed from",
+        f"{_CORE}/snapshot.py",
+        '"stored_at": entry.since',
+        '"stored_at": state.now if failed else entry.since',
+    ),
+    Mutant(
+        "an error ends the doubt of an event that waits",
+        f"{_CORE}/reports.py",
+        "if task.doubt or task.state == EVENT_SENT:",
+        "if task.state == EVENT_SENT:",
+    ),
+    Mutant(
+        "the key is forgotten an hour late in a resumed process",
+        f"{_CORE}/snapshot.py",
+        'event.since = _number(post["posted_at"], "posted_at")',
+        'event.since = _number(post["posted_at"], "posted_at") + 3_601.0',
+    ),
+    Mutant(
+        "who resumes from an error has no doubt",
+        f"{_CORE}/snapshot.py",
+        "doubt = event.doubt or event.state == EVENT_SENT",
+        "doubt = not failed and (event.doubt or event.state == EVENT_SENT)",
+    ),
+    Mutant(
+        "files that grew old are had anew, and then again",
+        f"{_CORE}/send.py",
+        "new.pending, new.begun = [entry.index for entry in stale], 0",
+        "new.pending, new.begun = [entry.index for entry in stored], 0",
+    ),
+    # Of the loops of our clients.
+    Mutant(
+        "the sync loop tells an outcome at the time of its request",
+        f"{_SYNC}/run.py",
+        "            self._landed(self._perform(request))",
+        "            now = self._clock.now()\n"
+        "            outcome = self._perform(request)\n"
+        "            with self._lock:\n"
+        "                del self._in_flight[threading.get_ident()]\n"
+        "                if not self._ended:\n"
+        "                    self._advance(now, outcome)",
+        survives=True,
+    ),
+    Mutant(
+        "the sync loop does not cut a request that waited for a worker",
+        f"{_SYNC}/run.py",
+        "request = self._deadline.cut(self._ready.popleft())",
+        "request = self._ready.popleft()",
+    ),
+    Mutant(
+        "the trio loop tells an outcome at the time of its request",
+        f"{_TRIO}/run.py",
+        "self._advance(self._clock.now(), outcome)",
+        "self._advance(self._clock.now() - (trio.current_time() - start), outcome)",
+    ),
+    Mutant(
+        "the trio loop does not cancel what is in flight",
+        f"{_TRIO}/run.py",
+        "            outcome = await self._perform(request)\n",
+        "            with trio.CancelScope(shield=True):\n                outcome = await self._perform(request)\n",
     ),
 )

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.testing.simulation.killing import hunt, told
+from tests.testing.simulation.killing import ROOT, hunt, told
 from tests.testing.simulation.mutants import MUTANTS
 
 
@@ -20,5 +20,12 @@ def test_every_mutant_is_noticed(capsys):
 
 
 def test_there_are_enough_mutants():
-    """There are thirty and more, each of another name."""
+    """There are thirty and more, each of another name, and at least ten that the ordinary tests do not notice."""
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 30
+    assert sum(mutant.survives for mutant in MUTANTS) >= 10
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_can_be_planted(mutant):
+    """What a mutant replaces stands once in its file."""
+    assert (ROOT / mutant.file).read_text().count(mutant.old) == 1
