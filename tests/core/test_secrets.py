@@ -1,5 +1,6 @@
 """What of words from outside is masked, where several secrets meet. What surrounds a secret is in test_settings."""
 
+import json
 import pickle
 
 import pytest
@@ -70,3 +71,12 @@ def test_a_secret_without_its_padding_is_masked():
 def test_a_secret_of_nothing_but_padding_leaves_the_rest():
     """What is left of such a secret without its padding is nothing, and nothing stands everywhere."""
     assert Mask().also(["==="]).known("plain words, and ===") == "plain words, and [secret]"
+
+
+def test_a_secret_is_known_as_json_escapes_it():
+    """A secret with quotes or letters beyond ASCII is masked as both kinds of JSON writers write it."""
+    secret = 'S\u00dcSSES"/GEHEIMNIS'
+    found = spellings(secret)
+    for ensure_ascii in (True, False):
+        escaped = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
+        assert {escaped, escaped.replace("/", "\\/")} <= found
