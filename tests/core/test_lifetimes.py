@@ -25,7 +25,7 @@ def test_the_moment_from_which_on(is_so, age):
 
 
 def test_a_file_lives_from_its_first_put_on():
-    """Neither the time of its upload URL nor that of a repeated put counts: storage may have had it from the first on."""
+    """Neither the time of its upload URL nor that of a repeated put counts: storage may have it from the first on."""
     operation = start({"a": file("a.pdf")})
     [url] = operation.advance(NOW).requests
     [put] = operation.advance(NOW + 100, grant()(url)).requests
