@@ -120,8 +120,8 @@ def report(tree: Path, patterns: list[str]) -> int:
                 if fate == "unexplained":
                     unexplained.append(f"{name}\n    function = {mutant[0]!r}\n    {mutant[1]}")
             figures[fate] += 1
-        if figures:
-            print(line_of(row, path.name.removesuffix(".meta"), figures))
+        if figures.total() > figures["not tried"]:
+            print(line_of(row, path.name.removesuffix(".py.meta"), figures))
         total += figures
     print(line_of(row, "all", total))
     print(*unexplained, sep="\n")
