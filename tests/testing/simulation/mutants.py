@@ -79,7 +79,6 @@ MUTANTS = (
         f"{_CORE}/send.py",
         "file.ref, file.mime, timeout, total)",
         "file.ref, plan.files[-1].mime, timeout, total)",
-        survives=True,
     ),
     Mutant(
         "a file under the size of another",
