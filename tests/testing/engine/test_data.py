@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -154,7 +155,7 @@ def test_what_is_forgotten_is_forgotten_for_good(directory):
 
 
 def numbers_in(directory):
-    with sqlite3.connect(killed(directory) / FILE) as connection:
+    with closing(sqlite3.connect(killed(directory) / FILE)) as connection:
         return [number for (number,) in connection.execute("SELECT number FROM requests ORDER BY number")]
 
 
