@@ -165,7 +165,9 @@ def test_a_fault_ends_in_the_right_error_or_in_none(case, transport, retries, pl
         begun = time.monotonic()
         error = await error_of(client.send("struck", **arguments(case, "key-1"), **bounds))
         assert time.monotonic() - begun < IN_TIME_SECONDS
-        assert type(error) is (expected or type(None)), error
+        # An attempt ends a moment before the deadline: a machine that sleeps through that moment tells of the deadline.
+        late = {FlowFlexTimeoutError} if case.deadline is not None and expected is not None else set()
+        assert type(error) in {expected or type(None), *late}, error
         if error is not None:
             if error.status != 400:  # which is a whole reply: its connection may serve another request
                 assert_no_socket_to(striking.port)

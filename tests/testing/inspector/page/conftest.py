@@ -11,7 +11,7 @@ from flowflex_transports import FlowFlex
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
 # Slower than any page here, faster than anybody's patience.
-PATIENCE_MS = 10_000
+PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")
