@@ -208,7 +208,8 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
         elif flight.leg == "put":
             asset_id = flight.request.url.split("/")[5]
             urls = asked.get(index, [])
-            is_first = asset_id not in put_at and len(urls) == 1 and send.settings.max_retries
+            # With no attempt left an old URL is tried; each life may have cost one.
+            is_first = asset_id not in put_at and len(urls) == 1 and send.settings.max_retries >= send.lives
             if is_first and flight.decided_at > urls[0].at + URL_LIFETIME:
                 return f"{flight.request.id} went to a URL that had expired"
             put_at.setdefault(asset_id, flight.at)

@@ -21,8 +21,6 @@ STORAGE = "https://storage.flowflex.test"
 
 # One way.
 LATENCY = 0.04
-# Of an event that is delivered at all.
-_LONGEST_WAY = 12 * 3_600.0
 
 
 class Performer(Protocol):
@@ -148,8 +146,8 @@ class Flight:
 
     @property
     def _is_lost(self) -> bool:
-        # A key is remembered for a day: against an event that was on its way for longer no sender can do anything.
-        return self.leg == "event" and self.timeline.now > self.at + _LONGEST_WAY
+        # A key is remembered for a day: against an event that is on its way for too long no sender can do anything.
+        return self.leg == "event" and self.timeline.now > self.at + self._network.longest_way
 
     def _arrive(self) -> None:
         if self._is_lost:
@@ -208,6 +206,7 @@ class Network:
 
     Attributes:
         flights: Every flight there was, in the order in which they left.
+        longest_way: For how many seconds an event may be on its way that is delivered at all.
     """
 
     def __init__(self, tape: Tape, timeline: Timeline, engine: Engine, clock: Clock) -> None:
@@ -215,6 +214,8 @@ class Network:
         self.timeline = timeline
         self.engine = engine
         self.flights: list[Flight] = []
+        # An event is repeated for 23 hours, and its key is remembered for 24.
+        self.longest_way = 3_600.0
         self._clock = clock
 
     def catch_up(self) -> None:
