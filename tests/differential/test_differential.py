@@ -15,6 +15,8 @@ from tests.differential.scenarios import SCENARIOS
 from tests.differential.session_differences import SESSION
 from tests.differential.shapes import Permitted
 
+pytestmark = pytest.mark.slow  # hundreds of scenarios, on a real socket each
+
 
 @pytest.fixture(scope="module")
 def vendor_facts(tmp_path_factory):

@@ -13,6 +13,8 @@ from flowflex_testing import FakeFlowFlex, faults
 from flowflex_transports import file
 from tests.sources.conftest import CONTENT, Caller, open_under
 
+pytestmark = pytest.mark.slow  # both clients, on real files
+
 # Has another attempt, with a new URL, at once: no test waits for a retry.
 EXPIRED = faults.Status(403, code="RequestExpired")
 

@@ -17,6 +17,8 @@ from flowflex_testing import FakeFlowFlex
 from flowflex_transports import file
 from tests.sources.conftest import CONTENT, Caller, open_under
 
+pytestmark = pytest.mark.slow  # both clients, on real files
+
 
 def directory(path: Path) -> Path:
     return path.parent
