@@ -20,9 +20,6 @@ LARGEST_NUMBER = 2**63 - 1
 # separators that some software breaks lines at.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-# The one format character of latin-1.
-_SOFT_HYPHEN = "\xad"
-
 
 def invisible_character(value: str) -> str | None:
     """Name the first character of `value` that cannot be seen or encoded, as `U+202E`; None where all can."""
@@ -78,8 +75,9 @@ def header_value(value: object, name: str) -> str:
             raise FlowFlexConfigError(
                 f"{name} {string!r} holds U+{code:04X}, which no HTTP header can carry: use latin-1 characters"
             )
-        if character == _SOFT_HYPHEN:
-            raise FlowFlexConfigError(f"{name} {string!r} holds the invisible character U+00AD: remove it")
+    invisible = invisible_character(string)
+    if invisible is not None:
+        raise FlowFlexConfigError(f"{name} {string!r} holds the invisible character {invisible}: remove it")
     return string
 
 

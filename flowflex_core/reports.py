@@ -14,7 +14,8 @@ from flowflex_core.lifetimes import is_forgotten, is_gone
 from flowflex_core.plan import Plan
 from flowflex_core.states import EVENT, EVENT_SENT, IN_FLIGHT, Problem, SendState, Task
 
-_REPEAT = "resume from error.snapshot to repeat it under the same key"
+# To callers of the library; a command line has another way.
+REPEAT = "resume from error.snapshot to repeat it under the same key"
 _FILES_GONE = "its files were stored so long ago that FlowFlex deletes them (48 hours)"
 _KEY_FORGOTTEN = (
     "it was first sent so long ago that FlowFlex may have forgotten its key (24 hours), "
@@ -97,7 +98,7 @@ def too_late_error(plan: Plan, event: Task, why: str = _FILES_GONE) -> FlowFlexE
 
 def _advice(state: SendState, event: Task) -> str:
     why = why_too_late(state, event)
-    return _REPEAT if why is None else f"it cannot be repeated, for {why}"
+    return REPEAT if why is None else f"it cannot be repeated, for {why}"
 
 
 def _host(preposition: str, plan: Plan, task: Task) -> str:

@@ -184,7 +184,7 @@ class UploadUrlExchange(ApiExchange):
             upload = Upload(self.store.new_id("asset"), filename, mime, size, self.store.clock.now())
             self.store.add_upload(tenant, upload)
         self.record.asset_id = upload.asset_id
-        url, token = self.store.upload_url(tenant, upload, URL_LIFETIME)
+        url, token = self.store.upload_url(tenant, upload, URL_LIFETIME, self.head.storage_url)
         issued = {"assetId": upload.asset_id, "uploadUrl": url, "token": token}
         return self.accept("upload-url.issued", JSON, json.dumps(issued).encode())
 

@@ -33,12 +33,14 @@ class Head:
         method: In the case that it was sent in.
         target: Path and query byte for byte, nothing decoded.
         headers: Names in lower case, values without outer blanks, in the order of arrival, doubled ones twice.
+        storage_url: The origin at which its sender finds storage; None where that is the same for everybody.
     """
 
     origin: OriginName
     method: str
     target: str
     headers: Headers
+    storage_url: str | None = None
 
     def __repr__(self) -> str:
         """Leave out the headers and the query: a credential may stand in either."""

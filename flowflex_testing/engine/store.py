@@ -6,7 +6,6 @@ import hmac
 import itertools
 import threading
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
@@ -19,9 +18,6 @@ from flowflex_testing.switches import Switches
 
 if TYPE_CHECKING:
     from flowflex_testing.engine.spool import Spool
-
-# The origin of storage for the request under way, set by a face that has none of its own for everybody.
-storage_origin: ContextVar[str | None] = ContextVar("storage_origin", default=None)
 
 # As much of each file as is kept beside its digest.
 FIRST_BYTES = 4_096
@@ -299,14 +295,14 @@ class Store:
 
     # Signatures.
 
-    def upload_url(self, tenant: Tenant, upload: Upload, lifetime: int) -> tuple[str, str]:
-        """Return the presigned URL for `upload`, and the token in it."""
+    def upload_url(self, tenant: Tenant, upload: Upload, lifetime: int, origin: str | None = None) -> tuple[str, str]:
+        """Return the presigned URL for `upload`, at `origin` or else where storage is for everybody, and its token."""
         path = f"/assets/{tenant.name}/{upload.asset_id}/{quote(upload.filename, safe='')}"
         signed = f"{path}?X-Expires={int(upload.issued_at + lifetime)}"
         token = self.signature("PUT", signed, upload.mime)
         self.tokens.add(token)
         # A signature covers the path and the query alone, so that any origin which leads here will do.
-        return f"{storage_origin.get() or self.storage_url}{signed}&X-Signature={token}", token
+        return f"{origin or self.storage_url}{signed}&X-Signature={token}", token
 
     @staticmethod
     def string_to_sign(method: str, signed_target: str, mime: str) -> str:

@@ -16,6 +16,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,6 @@ from werkzeug.serving import ThreadedWSGIServer
 
 from flowflex_core.address import AddressError, parse
 from flowflex_testing.engine.messages import Abort, BodyReader, Head, OriginName, Reply
-from flowflex_testing.engine.store import storage_origin
 from flowflex_testing.server.connection import Connection
 from flowflex_testing.server.tls import Authority
 
@@ -314,7 +314,8 @@ class LiveServer:
 
         def answer(head: Head, body: BodyReader) -> Reply | Abort:
             host = _host_of(head)
-            storage_origin.set(None if host is None else self._origins[1].url_by(host))
+            if host is not None:
+                head = replace(head, storage_url=self._origins[1].url_by(host))
             return handle(head, body)
 
         return answer

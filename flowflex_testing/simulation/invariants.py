@@ -6,7 +6,7 @@ mode promises beyond that.
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from flowflex_core.errors import (
@@ -74,8 +74,7 @@ def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | 
             return f"{flight.request.id} carries {'credentials' if flight.leg == 'put' else 'no credentials'}"
     told = [*send.snapshots]
     if send.error is not None:
-        error = send.error
-        told.append(f"{error!r} {vars(error)} {error.__cause__!r} {error.__context__!r}")
+        told += [f"{error!r} {vars(error)}" for error in _chain(send.error)]
         told += [repr(flight.request) for flight in flights]
     if not told:
         return None
@@ -373,6 +372,14 @@ def _names(payload: dict[str, Any]) -> dict[str, str]:
 
     walk(payload, "")
     return found
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Go through an error, what it was raised from, and what it was raised while handling."""
+    yield error
+    for earlier in (error.__cause__, error.__context__):
+        if earlier is not None:
+            yield from _chain(earlier)
 
 
 def _asset_ids(value: Any) -> list[str]:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flowflex_core.errors import FlowFlexConfigError, FlowFlexError, FlowFlexOutcomeUnknownError
+from flowflex_core.reports import REPEAT
 
-# The core says it to callers of the library; at the shell there is no error to take a snapshot from.
-_FOR_CALLERS = "; resume from error.snapshot to repeat it under the same key"
+# At the shell there is no error to take a snapshot from.
+_FOR_CALLERS = f"; {REPEAT}"
 
 
 def check_place(file: str) -> None:

@@ -228,8 +228,7 @@ class Run:
             for request in left:
                 # The transport may not have taken a request up yet when it is first told to abandon it.
                 abandon(request)
-            # No event is waited for: Ctrl-C can strike a wait on one and leave its lock taken, and never a sleep.
-            time.sleep(_AGAIN_SECONDS)
+            time.sleep(_AGAIN_SECONDS)  # no event: Ctrl-C can strike a wait on one and leave its lock taken
 
 
 def _wait_for_it(request: Request) -> None:

@@ -46,7 +46,7 @@ def wait_until(holds: Callable[[], bool], what: str) -> None:
     while not holds():
         if time.monotonic() > end:
             raise TimeoutError(f"waited {SECONDS:g} s in vain until {what}")
-        time.sleep(0.02)
+        time.sleep(0.02)  # another process gets ready, and nothing tells when
 
 
 def _listens(port: int) -> bool:

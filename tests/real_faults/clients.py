@@ -79,7 +79,7 @@ def assert_no_socket_to(*ports: int) -> None:
     until = time.monotonic() + 5
     while left := [peer for peer in map(_peer, Path("/proc/self/fd").iterdir()) if peer in (*ports, "nowhere")]:
         assert time.monotonic() < until, f"sockets are left, to {left}"
-        time.sleep(0.002)
+        time.sleep(0.002)  # threads of the servers are about to notice, and tell nobody
 
 
 def _peer(descriptor: Path) -> int | str | None:
