@@ -58,11 +58,19 @@ def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) 
     if new.ended is None:
         _end_if_it_must(plan, new)
     requests = _issue(plan, new) if new.ended is None else []
-    # A file is stored, or the body is frozen for its first POST: a snapshot would keep that.
-    checkpoint = new.stored is not state.stored or new.body is not state.body
+    # A file is stored, or an event that cannot have arrived is posted: a snapshot would keep that.
+    checkpoint = new.stored is not state.stored or _begins_a_doubt(state, new)
     if new.ended is not None:
         return new, _OVER[checkpoint]
     return new, Turn(tuple(requests), _wait(new), False, checkpoint)
+
+
+def _begins_a_doubt(state: SendState, new: SendState) -> bool:
+    """Whether an event is posted now of which every earlier snapshot may say that it cannot have arrived."""
+    before, event = state.under_way.get(EVENT), new.under_way.get(EVENT)
+    if event is None or event.state != EVENT_SENT or (before is not None and before.state == EVENT_SENT):
+        return False  # nothing is posted
+    return not event.doubt
 
 
 _OVER: Final = {checkpoint: Turn((), None, True, checkpoint) for checkpoint in (False, True)}

@@ -8,7 +8,7 @@ is told of an error goes on from the snapshot that comes with it, later.
 from flowflex_core.errors import FlowFlexError
 from flowflex_core.messages import Outcome, Turn
 from flowflex_core.operations import SendEvent
-from flowflex_testing.simulation.network import Flight, leg_of
+from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.world import Send, World, content_of
 
 _MOST_LIVES = 3
@@ -55,8 +55,8 @@ class Life:
     def _take(self, turn: Turn) -> None:
         world, send = self._world, self.send
         self._wakes += 1
-        if world.may_die and (turn.checkpoint or self._takes_back(turn)):
-            send.save(self._operation.snapshot())
+        if world.may_die and turn.checkpoint:
+            send.snapshots.append(self._operation.snapshot())
         if world.may_die and send.lives < _MOST_LIVES and world.tape.once_in(6):
             self._die()
             return
@@ -71,16 +71,12 @@ class Life:
             send.ended_at = world.timeline.now
             return
         if world.may_die and world.tape.once_in(4):
-            send.save(self._operation.snapshot(), between=True)  # nobody has to keep to checkpoints
+            send.snapshots.append(self._operation.snapshot())  # nobody has to keep to checkpoints
         if turn.wait is not None:
             number = self._wakes
             if world.away and world.tape.once_in(4):  # the machine sleeps as long
                 world.timeline.after(turn.wait / 2, lambda: world.timeline.jump(world.away))
             world.timeline.after(turn.wait, lambda: self._wake(number))
-
-    def _takes_back(self, turn: Turn) -> bool:
-        """Whether a turn makes untrue what was saved between checkpoints: that no POST can have arrived."""
-        return self.send.saved_between and any(leg_of(request) == "event" for request in turn.requests)
 
     def _die(self) -> None:
         world, send = self._world, self.send
@@ -95,7 +91,7 @@ class Life:
             send.result = self._operation.result()
         except FlowFlexError as error:
             if world.goes_on and error.snapshot and send.lives < _MOST_LIVES and world.tape.once_in(2):
-                send.save(error.snapshot, between=True)
+                send.snapshots.append(error.snapshot)
                 send.came_with_errors.add(error.snapshot)
                 self._die()
                 return

@@ -77,7 +77,6 @@ class Send:
         lives: How many processes have worked on it.
         began_at: When the life of the present process began.
         snapshots: Every snapshot that was saved, in order.
-        saved_between: Whether the last of them was saved at no checkpoint.
         came_with_errors: Those that came with an error.
         result: What it returned; None where it did not.
         error: What it raised; None where it did not.
@@ -98,7 +97,6 @@ class Send:
         "opened",
         "payload",
         "result",
-        "saved_between",
         "settings",
         "sizes",
         "snapshots",
@@ -117,18 +115,12 @@ class Send:
         self.lives = 1
         self.began_at = FIRST_MOMENT
         self.snapshots: list[str] = []
-        self.saved_between = False
         self.came_with_errors: set[str] = set()
         self.result: SendEventResult | None = None
         self.error: FlowFlexError | None = None
         self.ended_at: float | None = None
         self.was_cancelled = False
         self.struck: dict[str, list[Mishap]] = {}
-
-    def save(self, snapshot: str, *, between: bool = False) -> None:
-        """Keep a snapshot where the death of a process does not reach it; `between` checkpoints, or at one."""
-        self.snapshots.append(snapshot)
-        self.saved_between = between
 
 
 class World:

@@ -97,7 +97,7 @@ def test_no_snapshot_holds_a_secret():
 
 
 def test_checkpoints():
-    """A turn is a checkpoint after each stored file and with the first POST, and at no other time."""
+    """A turn is a checkpoint after each stored file and with a POST that begins a doubt, and at no other time."""
     operation = start({"a": file("a.pdf"), "b": file("b.pdf")})
     turn = operation.advance(NOW)
     seen = []
@@ -114,6 +114,20 @@ def test_checkpoints():
     assert [name for name, checkpoint in seen if checkpoint] == ["put/1/3", "put/0/3"]
     assert not start().advance(NOW).done
     assert start().advance(NOW).checkpoint
+
+
+def test_a_process_that_goes_on_from_an_error_knows_that_its_post_may_have_arrived():
+    """Killed after that POST, and resumed from the checkpoint that came with it, no send is told as not accepted."""
+    failing = start(max_retries=0)
+    [first] = failing.advance(NOW).requests
+    failing.advance(NOW, fail()(first))
+    again = resume(failing.snapshot(), max_retries=0)
+    turn = again.advance(NOW)
+    assert turn.checkpoint
+    last = resume(again.snapshot(), max_retries=0)
+    [post] = last.advance(NOW).requests
+    last.advance(NOW, fail()(post))
+    assert isinstance(error_of(last), FlowFlexOutcomeUnknownError)
 
 
 def test_a_snapshot_at_a_checkpoint_keeps_what_is_new():

@@ -322,7 +322,7 @@ MUTANTS = (
     Mutant(
         "there is no checkpoint for the first POST",
         f"{_CORE}/send.py",
-        "checkpoint = new.stored is not state.stored or new.body is not state.body",
+        "checkpoint = new.stored is not state.stored or _begins_a_doubt(state, new)",
         "checkpoint = new.stored is not state.stored",
     ),
     Mutant(
@@ -365,8 +365,8 @@ MUTANTS = (
     Mutant(
         "the loop saves only its first snapshot",
         _LOOP,
-        "if world.may_die and (turn.checkpoint or",
-        "if world.may_die and not send.snapshots and (turn.checkpoint or",
+        "if world.may_die and turn.checkpoint:",
+        "if world.may_die and not send.snapshots and turn.checkpoint:",
     ),
     Mutant(
         "the loop keeps failures from the core",
