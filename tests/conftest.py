@@ -15,9 +15,15 @@ ALLOWED_SKIPS: dict[str, str] = {
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# pytest has read them; the runs of pytest that tests start are not to be narrowed by what was meant for this one. Those
-# are run as a user's are, without the plugins that our tools bring along.
-os.environ["PYTEST_ADDOPTS"] = "-p no:schemathesis -p no:anyio"
+
+@pytest.fixture(scope="session", autouse=True)
+def _options_of_inner_runs() -> None:
+    """Keep what was meant for this run from narrowing the runs of pytest that tests start.
+
+    Those are run as a user's are, without the plugins that our tools bring along. Not before tests run: the workers of
+    xdist read the same variable once more.
+    """
+    os.environ["PYTEST_ADDOPTS"] = "-p no:schemathesis -p no:anyio"
 
 
 @pytest.fixture

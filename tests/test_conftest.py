@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 
-def _run(tmp_path, test, *, ci):
+def _run(tmp_path, test, *, ci, **variables):
     shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)
     (tmp_path / "test_it.py").write_text(test)
-    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment = {name: value for name, value in os.environ.items() if name != "CI"} | variables
     if ci:
         environment["CI"] = "true"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_it.py"]
@@ -41,3 +41,19 @@ def test_a_skip_is_no_matter_elsewhere(tmp_path):
 def test_a_run_without_skips_is_green_in_ci(tmp_path):
     """The rule touches nothing else."""
     assert _run(tmp_path, "def test_it():\n    pass\n", ci=True).returncode == 0
+
+
+CHOSEN = """
+import os, pytest
+@pytest.mark.parametrize("number", [1, 2])
+def test_it(number):
+    assert "-k" not in os.environ["PYTEST_ADDOPTS"]
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_options_in_the_environment_are_for_this_run_alone(tmp_path, workers):
+    """They choose the tests of its workers, too, and are not passed on to the runs of pytest that tests start."""
+    run = _run(tmp_path, CHOSEN, ci=False, PYTEST_ADDOPTS=f"-n {workers} -k 2")
+    assert run.returncode == 0, run.stdout
+    assert "1 passed" in run.stdout
