@@ -28,6 +28,37 @@ class Occasion(Protocol):
         ...
 
 
+class Time(Protocol):
+    """What the engine asks of a clock: what time it is, and to be come by for.
+
+    Attributes:
+        changes: How often it was moved or its rate set.
+    """
+
+    changes: int
+
+    @property
+    def rate(self) -> float:
+        """Seconds that pass here in a real second."""
+        ...
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        ...
+
+    def settle(self) -> None:
+        """Let everything happen that is due."""
+        ...
+
+    def attend(self, occasion: Occasion) -> None:
+        """Come by at an occasion from now on."""
+        ...
+
+    def leave(self, occasion: Occasion) -> None:
+        """Come by at an occasion no more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Upcoming:
     """What happens next: as soon as the clock is past `at`."""

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from flowflex_core.secrets import MASKED
-from flowflex_testing.clock import Clock
+from flowflex_testing.clock import Clock, Time
 from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.engine.messages import Abort, Headers, Manner, Reply
 from flowflex_testing.engine.store import Answer, Asset, Event, Store, Tenant, Upload
@@ -95,7 +95,7 @@ class Data:
         self._directory = directory
         self.files = directory / "files"
         self._lock = threading.Lock()
-        self._clock: Clock | None = None
+        self._clock: Time | None = None
         try:
             _make_directory(directory)
             self._connection = _connect(directory / _FILE)

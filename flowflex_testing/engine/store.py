@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
-from flowflex_testing.clock import Clock
+from flowflex_testing.clock import Time
 from flowflex_testing.engine.expiries import FILE_LIFETIME, URL_LIFETIME, Expiries, Expiry
 from flowflex_testing.engine.journal import RecordedRequest
 from flowflex_testing.engine.messages import Head
@@ -159,7 +159,7 @@ class Store:
     def __init__(
         self,
         tenants: Iterable[Tenant],
-        clock: Clock,
+        clock: Time,
         switches: Switches,
         storage_url: str,
         spool: "Spool | None" = None,

@@ -7,7 +7,6 @@ it fails. The other side of the wire is the engine of the fake, with its real ru
 from typing import Literal, Protocol
 
 from flowflex_core.messages import Failure, FailureKind, Outcome, Request, Response
-from flowflex_testing.clock import Clock
 from flowflex_testing.engine.exchange import Exchange
 from flowflex_testing.engine.messages import Head, Reply
 from flowflex_testing.engine.routing import Engine
@@ -193,7 +192,6 @@ class Flight:
         self.timeline.after(seconds, lambda: self._finish(exchange))
 
     def _finish(self, exchange: Exchange) -> None:
-        self._network.catch_up()
         if self._is_lost:
             exchange.cut_short()
         else:
@@ -209,24 +207,16 @@ class Network:
         longest_way: For how many seconds an event may be on its way that is delivered at all.
     """
 
-    def __init__(self, tape: Tape, timeline: Timeline, engine: Engine, clock: Clock) -> None:
+    def __init__(self, tape: Tape, timeline: Timeline, engine: Engine) -> None:
         self.tape = tape
         self.timeline = timeline
         self.engine = engine
         self.flights: list[Flight] = []
         # An event is repeated for 23 hours, and its key is remembered for 24.
         self.longest_way = 3_600.0
-        self._clock = clock
-
-    def catch_up(self) -> None:
-        """Let the server's clock show the present."""
-        behind = self.timeline.now - self._clock.now()
-        if behind > 0:
-            self._clock.advance(seconds=behind)
 
     def open(self, flight: Flight) -> Exchange:
         """Let the head of a flight arrive."""
-        self.catch_up()
         request = flight.request
         is_api = request.url.startswith(API)
         headers = [(name.lower(), value) for name, value in request.headers.items()]

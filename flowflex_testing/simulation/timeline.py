@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+from flowflex_testing.clock import Occasion
+
 Action = Callable[[], None]
 
 # Any moment will do, and with this one a tape tells the same story everywhere.
@@ -49,3 +51,30 @@ class Timeline:
             self.now = at
         action()
         return True
+
+
+class ServerTime:
+    """A server's clock, which shows the present of a timeline.
+
+    Nobody is come by for: whether something is too old, the rules tell from its age.
+    """
+
+    __slots__ = ("_timeline", "changes", "rate")
+
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+        self.changes = 0
+        self.rate = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        return self._timeline.now
+
+    def settle(self) -> None:
+        """Do nothing: nothing is planned."""
+
+    def attend(self, occasion: Occasion) -> None:
+        """Do nothing."""
+
+    def leave(self, occasion: Occasion) -> None:
+        """Do nothing."""

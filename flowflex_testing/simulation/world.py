@@ -9,14 +9,13 @@ from flowflex_core.files import FileRef
 from flowflex_core.messages import Request, SendEventResult
 from flowflex_core.payload import files_in
 from flowflex_core.settings import Settings
-from flowflex_testing.clock import Clock
 from flowflex_testing.engine.routing import Engine
 from flowflex_testing.engine.store import Store, Tenant
 from flowflex_testing.faults.plan import FaultPlan
 from flowflex_testing.simulation.mishaps import FATAL, HOUR, SURVIVABLE, Mishap
 from flowflex_testing.simulation.network import API, STORAGE, Flight, Leg, Network, leg_of
 from flowflex_testing.simulation.tape import Tape
-from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
+from flowflex_testing.simulation.timeline import FIRST_MOMENT, ServerTime, Timeline
 from flowflex_testing.switches import Switches
 
 Mode = Literal["safety", "liveness", "chaos"]
@@ -162,9 +161,8 @@ class World:
         self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.goes_on else 0.0
         self.is_endless = False
         self.timeline = Timeline()
-        clock = Clock(FIRST_MOMENT)
-        self.store = Store([Tenant("default", API_KEY, API_SECRET, CODE)], clock, _switches(choose(2)), STORAGE)
-        self.network = Network(tape, self.timeline, Engine(self.store, FaultPlan()), clock)
+        self.store = Store([Tenant("default", API_KEY, API_SECRET, CODE)], ServerTime(self.timeline), _switches(choose(2)), STORAGE)
+        self.network = Network(tape, self.timeline, Engine(self.store, FaultPlan()))
         if mode == "safety":
             self.network.longest_way = 12 * HOUR  # no day passes, and every event is to arrive
 
