@@ -185,8 +185,8 @@ class UploadUrlExchange(ApiExchange):
             self.store.add_upload(tenant, upload)
         self.record.asset_id = upload.asset_id
         url, token = self.store.upload_url(tenant, upload, URL_LIFETIME, self.head.storage_url)
-        issued = {"assetId": upload.asset_id, "uploadUrl": url, "token": token}
-        return self.accept("upload-url.issued", JSON, json.dumps(issued).encode())
+        issued = f'{{"assetId": "{upload.asset_id}", "uploadUrl": {json.dumps(url)}, "token": "{token}"}}'
+        return self.accept("upload-url.issued", JSON, issued.encode())
 
 
 def _checked_filename(filename: object) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
-from flowflex_testing.simulation.invariants import violation
-from flowflex_testing.simulation.schedule import Finding, Loop, judge, mode_of
+from flowflex_testing.simulation.schedule import Finding, Loop, attempt, conclude, judge, mode_of
 from flowflex_testing.simulation.sending import drive
 from flowflex_testing.simulation.shrink import shrink
 from flowflex_testing.simulation.tape import Tape
@@ -73,18 +72,12 @@ def run_schedules(seed: str, numbers: range, loop: Loop = drive) -> Tally:
     began = time.perf_counter()
     for number in numbers:
         mode, drawn_from = mode_of(number), f"{seed}/{number}"
-        world = World(Tape.of_seed(drawn_from), mode)
-        try:
-            loop(world)
-            wrong = violation(world)
-        except Exception:
-            wrong = ("nothing_is_raised", "")
+        world, wrong = attempt(Tape.of_seed(drawn_from), mode, loop)
         tally.note(world)
-        if wrong is not None or number % _TWICE_IN == 0:
-            finding = judge(Tape.of_seed(drawn_from), mode, loop, seed=drawn_from, twice=True)
-            if finding is not None:
-                tally.broken[finding.rule] += 1
-                tally.findings.setdefault(finding.rule, finding)
+        finding = conclude(world, wrong, loop, seed=drawn_from, twice=number % _TWICE_IN == 0)
+        if finding is not None:
+            tally.broken[finding.rule] += 1
+            tally.findings.setdefault(finding.rule, finding)
     tally.seconds = time.perf_counter() - began
     return tally
 

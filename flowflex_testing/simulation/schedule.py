@@ -12,6 +12,9 @@ from flowflex_testing.simulation.world import MODES, Mode, World
 # Runs every send of a world: `drive` is that of the core alone, and an embedder has one of its own.
 Loop = Callable[[World], None]
 
+# The name of a rule that does not hold, and in words what is wrong.
+Wrong = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -48,12 +51,23 @@ def run(tape: Tape, mode: Mode, loop: Loop = drive) -> World:
 
 def judge(tape: Tape, mode: Mode, loop: Loop = drive, *, seed: str = "", twice: bool = False) -> Finding | None:
     """Run a schedule, and return what is wrong with it; `twice` to see that it replays."""
+    world, wrong = attempt(tape, mode, loop)
+    return conclude(world, wrong, loop, seed=seed, twice=twice)
+
+
+def attempt(tape: Tape, mode: Mode, loop: Loop) -> tuple[World, Wrong | None]:
+    """Run a schedule, and return the world at its end, with the first rule that does not hold."""
     world = World(tape, mode)
     try:
         loop(world)
-        wrong = violation(world)
+        return world, violation(world)
     except Exception as error:
-        wrong = ("nothing_is_raised", f"{type(error).__name__}: {error}")
+        return world, ("nothing_is_raised", f"{type(error).__name__}: {error}")
+
+
+def conclude(world: World, wrong: Wrong | None, loop: Loop, *, seed: str = "", twice: bool = False) -> Finding | None:
+    """Return what is wrong with a schedule that was run; `twice` to run it again, and see that it replays."""
+    tape, mode = world.tape, world.mode
     if wrong is None and twice and lines_of(world) != lines_of(run(Tape(bytes(tape.taken)), mode, loop)):
         wrong = ("the_same_tape_tells_the_same_story", "it went another way the second time")
     if wrong is None:

@@ -148,6 +148,12 @@ def test_a_count_has_bounds(value):
         whole_number(value, "max_retries", least=0)
 
 
+@pytest.mark.parametrize("value", [0, 2**63 - 1])
+def test_a_count_may_be_its_bound(value):
+    """The least count and the largest one are taken as they are."""
+    assert whole_number(value, "max_retries", least=0) == value
+
+
 @pytest.mark.parametrize("value", [None, "2", 2.0, True])
 def test_a_count_is_an_integer(value):
     """A count that is no integer is refused with the type that it has."""
