@@ -4,10 +4,9 @@ A rule returns nothing, or what is wrong, in words. Rules of `ALWAYS` hold whate
 mode promises beyond that.
 """
 
-import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from flowflex_core.errors import (
     FlowFlexConfigError,
@@ -19,7 +18,7 @@ from flowflex_core.errors import (
 from flowflex_core.messages import Response
 from flowflex_testing.engine.expiries import FILE_LIFETIME, URL_LIFETIME
 from flowflex_testing.engine.store import Event
-from flowflex_testing.simulation.network import API, STORAGE, Flight
+from flowflex_testing.simulation.network import API, STORAGE, Flight, Performer
 from flowflex_testing.simulation.world import API_SECRET, CONTENTS, Mode, Send, World, source_of
 
 Rule = Callable[[World, Send, list[Flight]], str | None]
@@ -70,7 +69,7 @@ def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | 
         home = STORAGE if flight.leg == "put" else API
         if not url.startswith(f"{home}/"):
             return f"{flight.request.id} went to {url}"
-        if (flight.leg == "put") != all(name.lower() != "authorization" for name in headers):
+        if (flight.leg == "put") == ("authorization" in "\n".join(headers).lower()):
             return f"{flight.request.id} carries {'credentials' if flight.leg == 'put' else 'no credentials'}"
     told = [*send.snapshots]
     if send.error is not None:
@@ -121,9 +120,8 @@ def result_is_what_was_accepted(world: World, send: Send, _flights: list[Flight]
     if carried != send.result.uploaded_assets:
         return f"the event carried {carried}, the result says {send.result.uploaded_assets}"
     names = {path: asset.filename for path, asset in events[0].files.items()}
-    wanted = _names(send.payload)
-    if names != wanted:
-        return f"the event carries the files {names}, the payload has {wanted}"
+    if names != send.files:
+        return f"the event carries the files {names}, the payload has {send.files}"
     return None
 
 
@@ -131,14 +129,12 @@ def no_event_before_its_files(_world: World, send: Send, flights: list[Flight]) 
     """When the event leaves, storage has taken every file whose asset it names."""
     for flight in flights:
         if flight.leg == "event":
-            taken = {
-                other.request.url.split("/")[5]
-                for other in flights
-                if other.leg == "put" and other.arrivals and other.at <= flight.at
-            }
-            missing = [asset_id for asset_id in _asset_ids(json.loads(flight.body)) if asset_id not in taken]
+            missing = _asset_ids(flight.body)
+            for other in flights:
+                if other.leg == "put" and other.arrivals and other.at <= flight.at:
+                    missing.discard(other.request.url.split("/")[5])
             if missing:
-                return f"{flight.request.id} names {missing}, which were not stored"
+                return f"{flight.request.id} names {sorted(missing)}, which were not stored"
     return None
 
 
@@ -161,17 +157,18 @@ def attempts_are_bounded(world: World, send: Send, flights: list[Flight]) -> str
     """No leg is tried more often than `max_retries` allows, in each life; where time jumps, for each new URL."""
     once = send.settings.max_retries + 1
     most = once * (once + 1) * _ASSETS if world.jumped else once
-    tried = Counter((id(flight.performer), flight.leg, flight.request.id.split("/")[1]) for flight in flights)
-    tried_events = Counter(
-        (id(flight.performer), flight.performer.tries_anew) for flight in flights if flight.leg == "event"
-    )
-    for (_, leg, index), times in tried.items():
-        if leg != "event" and times > most:
-            return f"{leg} of file {index} was tried {times} times"
+    tried: dict[tuple[Performer, str], int] = {}  # those of a life, in the order of the lives
+    for flight in flights:
+        leg = flight.performer, flight.request.id.rpartition("/")[0]
+        tried[leg] = tried.get(leg, 0) + 1
     earlier = 0
-    for (_, tries_anew), times in tried_events.items():  # in the order of the lives
+    for (performer, name), times in tried.items():
+        if name != "event":
+            if times > most:
+                return f"{name} was tried {times} times"
+            continue
         # An attempt that was interrupted counts in the next life, which tries at least once.
-        if times > (max(1, once - 1) if earlier and not tries_anew else once):
+        if times > (max(1, once - 1) if earlier and not performer.tries_anew else once):
             return f"the event was tried {times} times, after {earlier} times in earlier lives"
         earlier += times
     return None
@@ -215,7 +212,7 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
         else:
             gone = [
                 asset_id
-                for asset_id in _asset_ids(json.loads(flight.body))
+                for asset_id in sorted(_asset_ids(flight.body))
                 if flight.decided_at > put_at.get(asset_id, flight.at) + FILE_LIFETIME
             ]
             if gone:
@@ -293,7 +290,7 @@ def what_lasts_is_given_up(world: World, send: Send, flights: list[Flight]) -> s
     if send.lives == 1 and not isinstance(send.error, ends):  # who goes on may find the files deleted
         return f"{mishap.name} lasted on {leg}, and it ended with {send.error!r}"
     attempts = max(Counter(flight.request.id.rpartition("/")[0] for flight in flights).values())
-    longest = attempts * (2 * send.settings.timeout_seconds + _LONGEST_WAIT) * len(_names(send.payload) or [0])
+    longest = attempts * (2 * send.settings.timeout_seconds + _LONGEST_WAIT) * max(1, len(send.files))
     if not world.jumped and send.ended_at - send.began_at > longest:
         return f"it took {send.ended_at - send.began_at:.1f} s to give up"
     return None
@@ -321,13 +318,14 @@ PROMISES: dict[Mode, tuple[Rule, ...]] = {
     "liveness": (what_lasts_is_given_up,),
     "chaos": (),
 }
+_RULES = {mode: ALWAYS + promises for mode, promises in PROMISES.items()}
 
 
 def violation(world: World) -> tuple[str, str] | None:
     """Return the first rule that does not hold, by name, and what is wrong; None where all hold."""
     if world.is_endless:
         return "it_ends", "things went on happening without an end"
-    rules = ALWAYS + PROMISES[world.mode]
+    rules = _RULES[world.mode]
     flights: dict[int, list[Flight]] = {send.number: [] for send in world.sends}
     for flight in world.network.flights:
         flights[flight.performer.number].append(flight)
@@ -356,24 +354,6 @@ def _events(world: World, send: Send) -> list[Event]:
     ]
 
 
-def _names(payload: dict[str, Any]) -> dict[str, str]:
-    """Map payload paths to file names, by a walk of its own."""
-    found: dict[str, str] = {}
-
-    def walk(value: Any, path: str) -> None:
-        if isinstance(value, dict):
-            for key, child in value.items():
-                walk(child, f"{path}.{key}" if path else key)
-        elif isinstance(value, list):
-            for index, child in enumerate(value):
-                walk(child, f"{path}[{index}]")
-        elif hasattr(value, "filename"):
-            found[path] = value.filename
-
-    walk(payload, "")
-    return found
-
-
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Go through an error, what it was raised from, and what it was raised while handling."""
     yield error
@@ -382,12 +362,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             yield from _chain(earlier)
 
 
-def _asset_ids(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [asset_id for child in value.values() for asset_id in _asset_ids(child)]
-    if isinstance(value, list):
-        return [asset_id for child in value for asset_id in _asset_ids(child)]
-    return [value] if isinstance(value, str) and value.startswith("asset_") else []
+# In the body of an event; no word of the payloads begins so.
+_ASSET_ID = re.compile(rb'"(asset_[^"]*)"')
+
+
+def _asset_ids(body: bytes) -> set[str]:
+    return {found.decode() for found in _ASSET_ID.findall(body)}
 
 
 __all__ = ["ALWAYS", "PROMISES", "FlowFlexError", "Rule", "violation"]

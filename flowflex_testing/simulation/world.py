@@ -64,6 +64,20 @@ def _opened(value: Any) -> Any:
     return [_opened(child) for child in value] if isinstance(value, list) else value
 
 
+def _files_at(value: Any, path: str = "") -> dict[str, str]:
+    """Map payload paths to file names, by a walk that is not the core's."""
+    if isinstance(value, FileRef):
+        return {path: str(value.filename)}
+    children: dict[str, Any] = {}
+    if isinstance(value, dict):
+        children = {f"{path}.{key}" if path else key: child for key, child in value.items()}
+    elif isinstance(value, list):
+        children = {f"{path}[{index}]": child for index, child in enumerate(value)}
+    return {place: name for at, child in children.items() for place, name in _files_at(child, at).items()}
+
+
+FILES = tuple(_files_at(payload) for payload in PAYLOADS)
+
 # The same payloads for a client, which opens files by itself.
 OPENED: tuple[dict[str, Any], ...] = tuple(_opened(payload) for payload in PAYLOADS)
 
@@ -73,6 +87,7 @@ class Send:
 
     Attributes:
         number: Which one, from 0.
+        files: Payload path to the name of the file there.
         lives: How many processes have worked on it.
         began_at: When the life of the present process began.
         snapshots: Every snapshot that was saved, in order.
@@ -90,6 +105,7 @@ class Send:
         "ended_at",
         "error",
         "event",
+        "files",
         "key",
         "lives",
         "number",
@@ -109,6 +125,7 @@ class Send:
         self.payload = PAYLOADS[payload]
         self.opened = OPENED[payload]
         self.sizes = SIZES[payload]
+        self.files = FILES[payload]
         self.key = f"key-{number}"
         self.settings = settings
         self.lives = 1
@@ -161,7 +178,9 @@ class World:
         self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.goes_on else 0.0
         self.is_endless = False
         self.timeline = Timeline()
-        self.store = Store([Tenant("default", API_KEY, API_SECRET, CODE)], ServerTime(self.timeline), _switches(choose(2)), STORAGE)
+        self.store = Store(
+            [Tenant("default", API_KEY, API_SECRET, CODE)], ServerTime(self.timeline), _switches(choose(2)), STORAGE
+        )
         self.network = Network(tape, self.timeline, Engine(self.store, FaultPlan()))
         if mode == "safety":
             self.network.longest_way = 12 * HOUR  # no day passes, and every event is to arrive
