@@ -13,11 +13,13 @@ _URL = re.compile(
     r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?",
     re.IGNORECASE | re.ASCII,
 )
-_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*", re.ASCII)
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+# Possessive (`++`): a character is looked at once, however odd the path.
+_PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]++|%[0-9A-Fa-f]{2})*+", re.ASCII)
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?", re.ASCII)
 # A host whose last label is a number is an IPv4 address to browsers and resolvers, in up to four notations.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-_DOT_SEGMENT = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE | re.ASCII)
+_DOT_SEGMENT = re.compile(r"/(?:\.|%2[Ee]){1,2}(?:/|$)", re.ASCII)
 
 
 class AddressError(ValueError):
@@ -92,12 +94,11 @@ def _host(host: str) -> str:
             return f"[{ipaddress.IPv6Address(host[1:-1])}]"
         except ValueError:
             raise AddressError("has a host that is not an IPv6 address") from None
-    labels = host.removesuffix(".").split(".")
-    if _NUMBER.fullmatch(labels[-1]):
+    if _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
             raise AddressError("has a host that is a number but not an IPv4 address in four parts") from None
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(host) > 253 or _NAME.fullmatch(host) is None:
         raise AddressError("has a host that is not a valid name")
     return host

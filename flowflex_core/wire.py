@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii
 from typing import Any, Final
 
 from flowflex_core.address import AddressError, parse
@@ -41,21 +42,16 @@ _OF_THE_API: Final = {
     "User-Agent": USER_AGENT,
 }
 
-# Made once: `json.dumps` with separators makes an encoder at each call.
-_compact_json = json.JSONEncoder(separators=(",", ":")).encode
-
 
 def upload_url_request(
     settings: Settings, request_id: str, filename: str, mime: str, size: int | None, timeout: float, total: float
 ) -> Request:
     """Ask for an upload URL."""
-    fields: dict[str, Any] = {"filename": filename, "mime": mime}
-    if size is not None:
-        fields["size"] = size
-    body = _compact_json(fields).encode()
+    last = "" if size is None else f',"size":{size:d}'
+    body = f'{{"filename":{encode_basestring_ascii(filename)},"mime":{encode_basestring_ascii(mime)}{last}}}'
     url = f"{settings.base_url}/v1/assets/upload-url"
     headers = {"Authorization": settings.authorization, **_OF_THE_API}
-    return Request(request_id, "POST", url, headers, body, timeout, total)
+    return Request(request_id, "POST", url, headers, body.encode(), timeout, total)
 
 
 def put_request(request_id: str, url: str, ref: FileRef, mime: str, timeout: float, total: float) -> Request:
