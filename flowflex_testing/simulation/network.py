@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from flowflex_core.messages import Failure, FailureKind, Outcome, Request, Response
 from flowflex_testing.engine.exchange import Exchange
-from flowflex_testing.engine.messages import Head, Reply
+from flowflex_testing.engine.messages import Head, OriginName, Reply
 from flowflex_testing.engine.routing import Engine
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.timeline import Timeline
@@ -17,6 +17,7 @@ Leg = Literal["upload-url", "put", "event"]
 
 API = "https://api.flowflex.test"
 STORAGE = "https://storage.flowflex.test"
+_ADDRESSES: dict[OriginName, str] = {"api": API, "storage": STORAGE}
 
 # One way.
 LATENCY = 0.04
@@ -39,6 +40,8 @@ class Flight:
     """One attempt.
 
     Attributes:
+        tape: Where its decisions are taken from.
+        timeline: When it is.
         request: What was to be performed.
         leg: Which leg it is, as the other side of the wire sees it.
         body: The bytes that are sent.
@@ -67,16 +70,20 @@ class Flight:
         "performer",
         "reply",
         "request",
+        "tape",
+        "timeline",
         "was_heard",
     )
 
     def __init__(self, network: "Network", performer: Performer, request: Request, body: bytes) -> None:
         self._network = network
+        self.tape = network.tape
+        self.timeline = timeline = network.timeline
         self.performer = performer
         self.request = request
         self.leg: Leg = leg_of(request)
         self.body = body
-        self.at = self.decided_at = network.timeline.now
+        self.at = self.decided_at = timeline.now
         self.mishap = ""
         self.reply: Reply | None = None
         self.arrivals = 0
@@ -84,16 +91,6 @@ class Flight:
         self.landed_at: float | None = None
         self.was_heard = False
         self.not_before = 0.0
-
-    @property
-    def tape(self) -> Tape:
-        """Where its decisions are taken from."""
-        return self._network.tape
-
-    @property
-    def timeline(self) -> Timeline:
-        """When it is."""
-        return self._network.timeline
 
     # What can be told of it.
 
@@ -218,11 +215,11 @@ class Network:
     def open(self, flight: Flight) -> Exchange:
         """Let the head of a flight arrive."""
         request = flight.request
-        is_api = request.url.startswith(API)
         headers = [(name.lower(), value) for name, value in request.headers.items()]
         headers.append(("content-length", str(len(flight.body))))
-        target = request.url[len(API if is_api else STORAGE) :]
-        return self.engine.open(Head("api" if is_api else "storage", request.method, target, tuple(headers)))
+        origin: OriginName = "api" if request.url.startswith(API) else "storage"
+        target = request.url[len(_ADDRESSES[origin]) :]
+        return self.engine.open(Head(origin, request.method, target, tuple(headers)))
 
     def handle(self, flight: Flight) -> Reply | None:
         """Let a flight arrive whole."""
