@@ -98,11 +98,7 @@ def copy_tree(tree: Path) -> None:
 
 def report(tree: Path, patterns: list[str]) -> int:
     """Print the figures of each module, then each mutant that lives unexplained; return 1 where there is one."""
-    reasons = {
-        (entry["function"], line): entry["reason"]
-        for entry in tomllib.loads(EXPLAINED.read_text())["survivor"]
-        for line in entry["lines"]
-    }
+    reasons = explanations()
     unexplained: list[str] = []
     total: Counter[str] = Counter()
     row = "{:20}{:>9}{:>9}{:>9}{:>11}{:>13}{:>11}"
@@ -126,6 +122,15 @@ def report(tree: Path, patterns: list[str]) -> int:
     print(line_of(row, "all", total))
     print(*unexplained, sep="\n")
     return 1 if unexplained else 0
+
+
+def explanations() -> dict[tuple[str, str], str]:
+    """Read why a mutant lives, by its function and what became of which line."""
+    return {
+        (entry["function"], line): entry["reason"]
+        for entry in tomllib.loads(EXPLAINED.read_text())["survivor"]
+        for line in entry["lines"]
+    }
 
 
 def line_of(row: str, name: str, figures: "Counter[str]") -> str:
