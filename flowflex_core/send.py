@@ -59,7 +59,7 @@ def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) 
         _end_if_it_must(plan, new)
     requests = _issue(plan, new) if new.ended is None else []
     # A file is stored, or an event that cannot have arrived is posted: a snapshot would keep that.
-    checkpoint = new.stored is not state.stored or (EVENT in new.under_way and _begins_a_doubt(state, new))
+    checkpoint = new.stored is not state.stored or _begins_a_doubt(state, new)
     if new.ended is not None:
         return new, _OVER[checkpoint]
     return new, Turn(tuple(requests), _wait(new), False, checkpoint)
@@ -67,8 +67,8 @@ def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) 
 
 def _begins_a_doubt(state: SendState, new: SendState) -> bool:
     """Whether an event is posted now of which every earlier snapshot may say that it cannot have arrived."""
-    before, event = state.under_way.get(EVENT), new.under_way[EVENT]
-    if event.state != EVENT_SENT or (before is not None and before.state == EVENT_SENT):
+    before, event = state.under_way.get(EVENT), new.under_way.get(EVENT)
+    if event is None or event.state != EVENT_SENT or (before is not None and before.state == EVENT_SENT):
         return False  # nothing is posted
     return not event.doubt
 
