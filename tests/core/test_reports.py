@@ -96,6 +96,14 @@ def test_what_is_said(script, message):
     assert failed(a_send(), **script).message == message
 
 
+@pytest.mark.parametrize("rest", ["?t=1", "/a?next=https://h.test/b"])
+def test_of_an_upload_url_the_host_alone_is_told(rest):
+    """Where storage gave no reply its host is named, whatever comes after it in the upload URL."""
+    script = {"url": [grant(url="https://storage.flowflex.test" + rest)], "put": [fail("connection", "refused")]}
+    error = failed(a_send(max_retries=0), **script)
+    assert error.message == "order.receipt: 'a.pdf' was not stored by storage.flowflex.test: refused"
+
+
 def test_a_file_without_an_event_has_no_path():
     """Where there is no payload, the name of the file stands for its place."""
     error = failed(UploadFile.start(connection(), file("a.pdf"), key="k"), put=[reply(413)])
@@ -227,20 +235,18 @@ def test_a_deadline_before_any_trouble_has_no_attempts():
     assert error_of(operation).attempts == 0
 
 
-@pytest.mark.parametrize(
-    ("operation", "message"),
-    [
-        (UploadFile.start(connection(deadline_seconds=1e-9), file("a.pdf"), key="k"), "'a.pdf' was not stored"),
+def test_a_deadline_too_short_for_the_clock_is_told_too():
+    """A deadline that is past before anything is begun, for the clock cannot tell it from now, is told as any other."""
+    settings = connection(deadline_seconds=1e-9)
+    for operation, message in (
+        (UploadFile.start(settings, file("a.pdf"), key="k"), "'a.pdf' was not stored"),
         (
-            CreateUploadUrl.start(connection(deadline_seconds=1e-9), filename="a.pdf", mime="application/pdf", key="k"),
+            CreateUploadUrl.start(settings, filename="a.pdf", mime="application/pdf", key="k"),
             "'a.pdf': the upload URL was not granted",
         ),
-    ],
-)
-def test_a_deadline_too_short_for_the_clock_is_told_too(operation, message):
-    """A deadline that is past before anything is begun, for the clock cannot tell it from now, is told as any other."""
-    operation.advance(NOW)
-    assert error_of(operation).message == f"{message} when the deadline of 1e-09 s came"
+    ):
+        operation.advance(NOW)
+        assert error_of(operation).message == f"{message} when the deadline of 1e-09 s came"
 
 
 FORGOTTEN = (

@@ -351,14 +351,17 @@ def test_bytes_and_handles_cannot_be_named(source):
 
 
 def test_an_old_asset_is_uploaded_anew_after_a_resume():
-    """A file stored almost 48 hours before the send goes on is stored anew, where its path is known."""
+    """A file stored almost 48 hours before the send goes on is stored anew, counted from one, where its path is known."""
     operation = start({"a": file("a.pdf"), "b": file("b.pdf")}, max_retries=0, max_parallel_uploads=1)
     play(operation, url=[grant("asset_old"), reply(403)])
     text = error_of(operation).snapshot
     assert text is not None
     again = resume(text)
     played = play(again, NOW + 47.5 * HOUR)
-    assert [json_of(request)["filename"] for request in played.of("upload-url")] == ["b.pdf", "a.pdf"]
+    assert [(request.id, json_of(request)["filename"]) for request in played.of("upload-url")] == [
+        ("upload-url/1/2", "b.pdf"),
+        ("upload-url/0/1", "a.pdf"),
+    ]
     assert "asset_old" not in again.result().uploaded_assets.values()
     young = resume(text)
     play(young, NOW + 46 * HOUR)

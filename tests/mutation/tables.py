@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> int:
                     print(f"    function = {function!r}\n    {words}", flush=True)
                 module[fate] += 1
             path.write_bytes(source)
+            if not module:
+                continue
             figures += module
             print(line_of(path.stem, module), flush=True)
     print(line_of("all", figures))
@@ -97,10 +99,10 @@ def values(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.ex
     for statement in body:
         if isinstance(statement, ast.ClassDef):
             yield from values(statement.body, f"{within}{statement.name}.")
-        # A type is what a type checker looks at.
+        # A type is what a type checker looks at, and what is exported what ruff does.
         elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-            if not isinstance(statement.value, ast.Subscript) and ast.unparse(target) != "__slots__":
+            if not isinstance(statement.value, ast.Subscript) and ast.unparse(target) not in ("__slots__", "__all__"):
                 yield within + ast.unparse(target), statement.value
 
 
