@@ -351,7 +351,7 @@ def test_bytes_and_handles_cannot_be_named(source):
 
 
 def test_an_old_asset_is_uploaded_anew_after_a_resume():
-    """A file stored almost 48 hours before the send goes on is stored anew, counted from one, where its path is known."""
+    """A file stored almost 48 hours before the send goes on is stored anew, counted from one, if its path is known."""
     operation = start({"a": file("a.pdf"), "b": file("b.pdf")}, max_retries=0, max_parallel_uploads=1)
     play(operation, url=[grant("asset_old"), reply(403)])
     text = error_of(operation).snapshot
