@@ -42,6 +42,8 @@ _UNEXPLAINED = pytest.StashKey[list[str]]()
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector thousands of tests, which never are garbage: some tests call it, each time anew."""
+    import hypothesis  # noqa: F401 - as it is loaded it looks who refers to trio's random numbers, and must see it
+
     gc.collect()
     gc.freeze()
 
