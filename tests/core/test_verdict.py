@@ -150,6 +150,7 @@ def test_only_a_400_wraps_another_status():
 
 
 DUPLICATES = [
+    reply(400, {"error": "Duplicate", "message": "The resource already exists"}),
     reply(400, {"statusCode": "409", "error": "Duplicate", "message": "The resource already exists"}),
     reply(409, {"statusCode": "409", "error": "Duplicate", "message": "The resource already exists"}),
     reply(409, {"error": "x", "message": "Duplicate object"}),
