@@ -13,7 +13,7 @@ from flowflex_core import wire
 from flowflex_core.backoff import LONGEST_RETRY_AFTER, delay
 from flowflex_core.errors import FlowFlexConfigError
 from flowflex_core.ledger import Stored
-from flowflex_core.lifetimes import is_forgotten, is_old_asset, is_old_url
+from flowflex_core.lifetimes import is_forgotten, is_gone, is_old_asset, is_old_url
 from flowflex_core.messages import Outcome, Request, Response, Turn, UploadUrl
 from flowflex_core.plan import Plan
 from flowflex_core.reports import deadline_error, failure_error, too_late_error, why_too_late
@@ -42,6 +42,10 @@ from flowflex_core.verdict import Verdict
 
 # A put may last as long as its file takes at this rate, beyond the timeout: 25 MB in under seven minutes.
 FLOOR_BYTES_PER_SECOND: Final = 65_536
+
+# Where files grow old before the last of them is stored, for a machine that sleeps for hours again and again, the same
+# may happen to the new ones, and so on for ever.
+MOST_RENEWALS: Final = 2
 
 
 def step(plan: Plan, state: SendState, now: float, outcomes: Sequence[Outcome]) -> tuple[SendState, Turn]:
@@ -238,21 +242,24 @@ def _issue(plan: Plan, new: SendState) -> list[Request]:
 
 
 def _freeze(plan: Plan, new: SendState) -> bool:
-    """Put the body together for good; False where assets are too old to be put in, and have to be had anew."""
+    """Put the body together for good; False where assets are too old for it: they are had anew, or the send ends."""
     assert plan.payload is not None
     if not plan.files:
         new.body = plan.payload.body({})
         return True
     stored = list(new.stored)
     stale = [entry for entry in stored if is_old_asset(entry.since, new.now)]
-    if not stale:
-        new.oldest = min(entry.since for entry in stored)
-        new.body = plan.payload.body({entry.index: entry.asset_id for entry in stored})
-    elif any(plan.files[entry.index].ref.source is None for entry in stale):
-        new.ended = too_late_error(plan, Task(EVENT, new.now))
-    else:
+    is_lost = any(plan.files[entry.index].ref.source is None for entry in stale)
+    if stale and not is_lost and new.renewals < MOST_RENEWALS:
+        new.renewals += 1
         new.pending, new.begun = [entry.index for entry in stale], 0
-    return not stale
+        return False
+    if is_lost or any(is_gone(entry.since, new.now) for entry in stale):
+        new.ended = too_late_error(plan, Task(EVENT, new.now))
+        return False
+    new.oldest = min(entry.since for entry in stored)
+    new.body = plan.payload.body({entry.index: entry.asset_id for entry in stored})
+    return True
 
 
 def _next_upload(plan: Plan, new: SendState) -> Task:

@@ -204,6 +204,7 @@ class SendState:
         pending: Indices of the files that are to be stored, in order; `begun` of them were begun.
         under_way: The tasks that were begun and are not stored, by index; the event has the index `EVENT`.
         stored: The files that are stored.
+        renewals: How often files were had anew that had grown old before the event could leave.
         body: The frozen body of the event.
         oldest: Since when the oldest asset in the frozen body has been stored; `NEVER` where there is none.
         failed: The tasks that failed, with their errors.
@@ -219,6 +220,7 @@ class SendState:
         "now",
         "oldest",
         "pending",
+        "renewals",
         "stored",
         "under_way",
     )
@@ -229,6 +231,7 @@ class SendState:
     begun: int
     under_way: dict[int, Task]
     stored: Ledger
+    renewals: int
     body: bytes | None
     oldest: float
     failed: tuple[tuple[Task, FlowFlexError], ...]
@@ -241,6 +244,7 @@ class SendState:
         self.begun = 0
         self.under_way = {}
         self.stored = NOTHING_STORED if files == 0 else Ledger(files)
+        self.renewals = 0
         self.body = None
         self.oldest = NEVER
         self.failed = ()
@@ -255,6 +259,7 @@ class SendState:
         other.begun = self.begun
         other.under_way = self.under_way.copy()
         other.stored = self.stored
+        other.renewals = self.renewals
         other.body = self.body
         other.oldest = self.oldest
         other.failed = self.failed

@@ -29,6 +29,8 @@ _MARGIN = 0.5
 _LONGEST_WAIT = 60.0
 # How often a file may be had anew because it, or its upload URL, grew old while time jumped.
 _ASSETS = 3
+# How often files are had anew that grow old before the event can leave.
+_RENEWALS = _ASSETS - 1
 # Half of the first delay is jitter.
 _SHORTEST_WAIT = 0.25
 # A stored file is deleted after 48 hours, and is stored anew a good while before that where the event has not left.
@@ -197,6 +199,7 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
     was_sent = False
     asked: dict[str, list[Flight]] = {}
     put_at: dict[str, float] = {}
+    stored: Counter[str] = Counter()
     for flight in flights:
         index = flight.request.id.split("/")[1]
         if flight.leg == "upload-url":
@@ -208,6 +211,7 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
             is_first = asset_id not in put_at and len(urls) == 1 and send.settings.max_retries >= send.lives
             if is_first and flight.decided_at > urls[0].at + URL_LIFETIME:
                 return f"{flight.request.id} went to a URL that had expired"
+            stored[index] += asset_id not in put_at
             put_at.setdefault(asset_id, flight.at)
         else:
             gone = [
@@ -221,6 +225,8 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
     if was_sent:
         return None
     error = send.error
+    if stored.total() - len(stored) >= _RENEWALS:
+        return None  # files were had anew as often as it is tried
     if error is not None and error.code == "ASSET_FILE_MISSING" and not isinstance(error, FlowFlexOutcomeUnknownError):
         return f"no event was sent, and it ended with {error}"
     return None

@@ -482,6 +482,27 @@ def url_ref(operation, path):
     return next(ref for ref in operation.files if path in operation.paths(ref))
 
 
+@pytest.mark.parametrize(
+    ("pace", "stored", "is_sent"), [(24.0, "0120102", False), (16.0, "01201", False), (15.8, "01201", True)]
+)
+def test_files_that_grow_old_again_and_again_do_not_keep_a_send_for_ever(pace, stored, is_sent):
+    """Files are stored anew twice; after that the event leaves while none of them is deleted, or the send ends."""
+    operation = start({"l": [file(f"{name}.pdf") for name in "abc"]}, max_parallel_uploads=1)
+    now, puts = NOW, []
+    turn = operation.advance(now)
+    while turn.requests and leg_of(turn.requests[0]) != "event":
+        [request] = turn.requests
+        if leg_of(request) == "put":
+            puts.append(request.id.split("/")[1])
+            now += pace * HOUR
+        turn = operation.advance(now, well(request))
+    assert ("".join(puts), turn.done) == (stored, not is_sent)
+    if not is_sent:
+        error = error_of(operation)
+        assert (type(error), error.code) == (FlowFlexError, "ASSET_FILE_MISSING")
+        assert "was not sent" in error.message
+
+
 def test_younger_assets_are_not_uploaded_anew():
     """A file stored under 47 hours ago is good for its event."""
     _, turn = old_send(46.9 * HOUR)
