@@ -292,33 +292,41 @@ def test_a_web_page_is_not_stored():
         assert "web page" in error_of(operation).message
 
 
+NO_ASSET_ID = "the reply has no assetId that could be one (200)"
+NO_URL = "the reply has no uploadUrl (200)"
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({}, "assetId"),
-        ({"uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": None, "uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": "", "uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": 7, "uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": ["x"], "uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": "a\nb", "uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": "x" * 5_000, "uploadUrl": UPLOAD_URL}, "assetId"),
-        ({"assetId": "asset_1"}, "uploadUrl"),
-        ({"assetId": "asset_1", "uploadUrl": ""}, "uploadUrl"),
-        ({"assetId": "asset_1", "uploadUrl": {}}, "uploadUrl"),
-        ({"assetId": "asset_1", "uploadUrl": "ftp://s.test/x"}, "uploadUrl"),
-        ({"assetId": "asset_1", "uploadUrl": "/relative?token=x"}, "uploadUrl"),
-        ({"assetId": "asset_1", "uploadUrl": "http://s.test/x"}, "uploadUrl is plain http to s.test"),
-        ({"assetId": "asset_1", "uploadUrl": "http://127.0.0.1/x"}, "uploadUrl is plain http"),
-        ({"assetId": "asset_1", "uploadUrl": "https://u:p@s.test/x"}, "uploadUrl has a user name"),
-        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x y"}, "uploadUrl holds a blank"),
-        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x\r\nX: y"}, "uploadUrl holds"),
-        ({"assetId": "asset_1", "uploadUrl": "https://s.test/../x"}, "uploadUrl has a dot segment"),
-        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x#f"}, "uploadUrl has a fragment"),
-        ({"assetId": "asset_1", "uploadUrl": UPLOAD_URL, "token": 7}, "token"),
-        ([], "not an object"),
-        ("asset_1", "not an object"),
-        (None, "not an object"),
+        ({}, NO_ASSET_ID),
+        ({"uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": None, "uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": "", "uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": 7, "uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": ["x"], "uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": "a\nb", "uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": "x" * 1_001, "uploadUrl": UPLOAD_URL}, NO_ASSET_ID),
+        ({"assetId": "asset_1"}, NO_URL),
+        ({"assetId": "asset_1", "uploadUrl": ""}, NO_URL),
+        ({"assetId": "asset_1", "uploadUrl": {}}, NO_URL),
+        ({"assetId": "asset_1", "uploadUrl": 7}, NO_URL),
+        ({"assetId": "asset_1", "uploadUrl": "ftp://s.test/x"}, "its uploadUrl is not of the form"),
+        ({"assetId": "asset_1", "uploadUrl": "/relative?token=x"}, "its uploadUrl is not of the form"),
+        ({"assetId": "asset_1", "uploadUrl": "http://s.test/x"}, "its uploadUrl is plain http to s.test"),
+        ({"assetId": "asset_1", "uploadUrl": "http://127.0.0.1/x"}, "its uploadUrl is plain http"),
+        ({"assetId": "asset_1", "uploadUrl": "https://u:p@s.test/x"}, "its uploadUrl has a user name"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x y"}, "its uploadUrl holds a blank"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x\r\nX: y"}, "its uploadUrl holds"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/../x"}, "its uploadUrl has a dot segment"),
+        ({"assetId": "asset_1", "uploadUrl": "https://s.test/x#f"}, "its uploadUrl has a fragment"),
+        (
+            {"assetId": "asset_1", "uploadUrl": UPLOAD_URL, "token": 7},
+            "the reply has a token that is not a string (200)",
+        ),
+        ([], "the reply is not an object (200)"),
+        ("asset_1", "the reply is not an object (200)"),
+        (None, "the reply is not an object (200)"),
     ],
 )
 def test_a_malformed_upload_url_reply_is_a_clear_error(body, words):
@@ -327,8 +335,7 @@ def test_a_malformed_upload_url_reply_is_a_clear_error(body, words):
     played = play(operation, url=[reply(200, body)])
     error = error_of(operation)
     assert len(played.requests) == 1
-    assert error.message.startswith("doc: 'a.pdf': the upload URL was not granted: ")
-    assert words in error.message
+    assert error.message.startswith(f"doc: 'a.pdf': the upload URL was not granted: {words}")
     assert error.status == 200
     assert "token=x" not in error.message
     assert_silent(error)
@@ -348,6 +355,12 @@ def test_a_page_instead_of_an_upload_url_is_called_one():
     for media_type in ("text/html", "application/json", ""):
         error = failed(upload(max_retries=0), url=[reply(200, PAGE, content_type=media_type)])
         assert "the reply was a web page, as a proxy or a captive portal sends it" in error.message
+
+
+def test_the_longest_asset_id_is_taken():
+    """An asset id may have a thousand characters."""
+    play(operation := upload(), url=[grant("x" * 1_000)])
+    assert operation.result() == "x" * 1_000
 
 
 def test_the_token_is_optional():
