@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# Each is a run of pytest of its own.
+pytestmark = pytest.mark.slow
+
 
 def _run(tmp_path, test, *, ci, **variables):
     shutil.copy(Path(__file__).parent / "conftest.py", tmp_path)

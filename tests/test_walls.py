@@ -237,6 +237,7 @@ def test_every_package_says_that_it_is_typed():
         assert (ROOT / package / "py.typed").is_file()
 
 
+@pytest.mark.slow  # thousands of tests are parsed
 def test_every_test_says_what_it_proves():
     """Each test function has a docstring: the sentence that it proves."""
     silent = [
