@@ -401,6 +401,41 @@ MUTANTS = (
         survives=True,
     ),
     Mutant(
+        "the age of a key counts from its second POST",
+        f"{_CORE}/send.py",
+        "        if task.attempts == 1:\n            task.since = new.now\n",
+        "        if task.attempts <= 2:\n            task.since = new.now\n",
+        survives=True,
+    ),
+    Mutant(
+        "the age of a key counts from its third POST",
+        f"{_CORE}/send.py",
+        "        if task.attempts == 1:\n            task.since = new.now\n",
+        "        if task.attempts in (1, 3):\n            task.since = new.now\n",
+        survives=True,
+    ),
+    Mutant(
+        "the age of a key counts from its last POST in doubt",
+        f"{_CORE}/send.py",
+        "        if task.attempts == 1:\n            task.since = new.now\n",
+        "        if task.attempts == 1 or task.doubt:\n            task.since = new.now\n",
+        survives=True,
+    ),
+    Mutant(
+        "the age of a key counts anew in each process",
+        f"{_CORE}/send.py",
+        "        if task.attempts == 1:\n            task.since = new.now\n",
+        "        if len(task.issued) == 1:\n            task.since = new.now\n",
+        survives=True,
+    ),
+    Mutant(
+        "the age of the last file counts",
+        f"{_CORE}/send.py",
+        "new.oldest = min(entry.since for entry in stored)",
+        "new.oldest = stored[-1].since",
+        survives=True,
+    ),
+    Mutant(
         "the age of a key counts from its first failure",
         f"{_CORE}/send.py",
         "        task.failures += 1\n        if not",
@@ -408,7 +443,6 @@ MUTANTS = (
         "        if task.index == EVENT and task.failures == 1:\n"
         "            task.since = new.now\n"
         "        if not",
-        survives=True,
     ),
     Mutant(
         "the age of a key counts anew for who resumes from an error",
@@ -422,7 +456,6 @@ MUTANTS = (
         f"{_CORE}/reports.py",
         "if (event.doubt or event.state == EVENT_SENT) and is_forgotten(",
         "if (event.doubt or event.state == EVENT_SENT) and not event.issued and is_forgotten(",
-        survives=True,
     ),
     Mutant(
         "an attempt in doubt makes a key young again",
@@ -439,7 +472,6 @@ MUTANTS = (
         f"{_CORE}/snapshot.py",
         '"posted_at": event.since}',
         '"posted_at": max(event.since, event.due)}',
-        survives=True,
     ),
     Mutant(
         "a new asset is as old as the first",
@@ -453,7 +485,6 @@ MUTANTS = (
         f"{_CORE}/states.py",
         "other.first_put = self.first_put",
         "other.first_put = None",
-        survives=True,
     ),
     Mutant(
         "the age of the newest file counts",
