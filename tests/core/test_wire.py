@@ -23,7 +23,7 @@ from flowflex_core import (
     __version__,
     file,
 )
-from flowflex_core.wire import MAX_JSON_DETAILS
+from flowflex_core.wire import MAX_JSON_DETAILS, UnreadableError, read_event_reply
 from tests.core.drive import (
     API_KEY,
     API_SECRET,
@@ -730,3 +730,34 @@ def test_an_overlong_upload_url_is_refused():
     )
     play(operation := start({"a": file("a.pdf")}), url=[grant(url=at + "x" * (8_000 - len(at)))])
     assert operation.result()
+
+
+@pytest.mark.parametrize(
+    ("response", "words"),
+    [
+        (Response("event/1", 200, early=True), "one to a request that had not been sent whole"),
+        (Response("event/1", 200, body=b"a" * 1_048_577), "a reply that is too large"),
+        (Response("event/1", 200, {"content-type": "application/json"}, b"{} {}"), "JSON with something behind it"),
+        (Response("event/1", 200, {"content-type": "application/json"}, b'{"a"'), "JSON that is broken"),
+        (
+            Response("event/1", 200, {"content-type": "application/json"}, b"[" * 65 + b"]" * 65),
+            "JSON that is nested too deep",
+        ),
+        (
+            Response("event/1", 200, {"content-type": "application/json"}, b"[" * 200_000 + b"]" * 200_000),
+            "JSON that is nested too deep",
+        ),
+    ],
+    ids=["early", "large", "followed", "broken", "deep", "deeper than the stack"],
+)
+def test_what_makes_a_reply_unreadable_is_told_in_these_words(response, words):
+    """Each reason not to take a reply has words of its own, and no others."""
+    with pytest.raises(UnreadableError) as caught:
+        read_event_reply(response)
+    assert str(caught.value) == words
+
+
+def test_blanks_around_json_mean_nothing():
+    """A reply may end in a line break, and begin with one."""
+    response = Response("event/1", 200, {"content-type": "application/json"}, b'\r\n {"a": 1} \r\n')
+    assert read_event_reply(response) == {"a": 1}
