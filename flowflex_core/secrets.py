@@ -40,11 +40,11 @@ class Mask:
 
     def __init__(self, secrets: frozenset[str] = frozenset()) -> None:
         self._secrets = secrets
-        self._stem = stem = min([_LONGEST_STEM, *map(len, secrets)])
+        self._stem = min([_LONGEST_STEM, *map(len, secrets)])
         # The first characters of secrets -> how long those are that begin so.
         self._lengths: dict[str, set[int]] = {}
         for secret in secrets:
-            self._lengths.setdefault(secret[:stem], set()).add(len(secret))
+            self._lengths.setdefault(secret[: self._stem], set()).add(len(secret))
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a mask knows the secrets and is not pickled")
@@ -76,10 +76,9 @@ class Mask:
         """Return one short line of `words` without any secret; None for no words."""
         if words is None:
             return None
-        masked = self.beginning(words, MAX_WORDS)
-        line = masked
+        line = self.beginning(words, MAX_WORDS)
         if not line.isprintable():
-            line = "".join(character if character.isprintable() else " " for character in masked)
+            line = "".join(character if character.isprintable() else " " for character in line)
         return line[:MAX_SENTENCE].strip() or None
 
     def _masked(self, words: str, limit: int | None = None) -> str:

@@ -29,7 +29,7 @@ class Occasion(Protocol):
 
 
 class Time(Protocol):
-    """What the engine asks of a clock: what time it is, and to be come by for.
+    """What a store and who looks into it ask of a clock: what time it is, and to be come by for.
 
     Attributes:
         changes: How often it was moved or its rate set.

@@ -199,7 +199,7 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
     was_sent = False
     asked: dict[str, list[Flight]] = {}
     put_at: dict[str, float] = {}
-    stored: Counter[str] = Counter()
+    stored: dict[str, set[str]] = {}
     for flight in flights:
         index = flight.request.id.split("/")[1]
         if flight.leg == "upload-url":
@@ -211,7 +211,8 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
             is_first = asset_id not in put_at and len(urls) == 1 and send.settings.max_retries >= send.lives
             if is_first and flight.decided_at > urls[0].at + URL_LIFETIME:
                 return f"{flight.request.id} went to a URL that had expired"
-            stored[index] += asset_id not in put_at
+            if flight.reply is not None and 200 <= flight.reply.status < 300:
+                stored.setdefault(index, set()).add(asset_id)
             put_at.setdefault(asset_id, flight.at)
         else:
             gone = [
@@ -225,7 +226,7 @@ def what_grew_old_is_had_anew(world: World, send: Send, flights: list[Flight]) -
     if was_sent:
         return None
     error = send.error
-    if stored.total() - len(stored) >= _RENEWALS:
+    if sum(len(assets) - 1 for assets in stored.values()) >= _RENEWALS:
         return None  # files were had anew as often as it is tried
     if error is not None and error.code == "ASSET_FILE_MISSING" and not isinstance(error, FlowFlexOutcomeUnknownError):
         return f"no event was sent, and it ended with {error}"

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from flowflex_core.messages import Failure, FailureKind, Outcome, Request, Response
 from flowflex_testing.engine.exchange import Exchange
-from flowflex_testing.engine.messages import Head, OriginName, Reply
+from flowflex_testing.engine.messages import Head, Reply
 from flowflex_testing.engine.routing import Engine
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.timeline import Timeline
@@ -17,7 +17,6 @@ Leg = Literal["upload-url", "put", "event"]
 
 API = "https://api.flowflex.test"
 STORAGE = "https://storage.flowflex.test"
-_ADDRESSES: dict[OriginName, str] = {"api": API, "storage": STORAGE}
 
 # One way.
 LATENCY = 0.04
@@ -217,9 +216,9 @@ class Network:
         request = flight.request
         headers = [(name.lower(), value) for name, value in request.headers.items()]
         headers.append(("content-length", str(len(flight.body))))
-        origin: OriginName = "api" if request.url.startswith(API) else "storage"
-        target = request.url[len(_ADDRESSES[origin]) :]
-        return self.engine.open(Head(origin, request.method, target, tuple(headers)))
+        is_api = request.url.startswith(API)
+        target = request.url[len(API if is_api else STORAGE) :]
+        return self.engine.open(Head("api" if is_api else "storage", request.method, target, tuple(headers)))
 
     def handle(self, flight: Flight) -> Reply | None:
         """Let a flight arrive whole."""

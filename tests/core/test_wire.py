@@ -244,6 +244,13 @@ def test_a_redirect_of_any_number_is_called_one(status):
     assert f": the reply was a redirect, which is never followed ({status})" in error.message
 
 
+def test_not_modified_is_no_redirect():
+    """A 304 leads nowhere, and is not called what it is not."""
+    error = failed(start(), event=[reply(304)])
+    assert "304" in error.message
+    assert "redirect" not in error.message
+
+
 def test_a_reply_is_as_deep_as_its_deepest_part():
     """What stands beside each other adds nothing to the depth of a reply: 64 levels are read, however many brackets."""
     reply_of_64_levels = b"[" * 63 + b"[],[]" + b"]" * 63
