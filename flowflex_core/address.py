@@ -94,11 +94,12 @@ def _host(host: str) -> str:
             return f"[{ipaddress.IPv6Address(host[1:-1])}]"
         except ValueError:
             raise AddressError("has a host that is not an IPv6 address") from None
-    if _NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+    name = host.removesuffix(".")
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):
         try:
             return str(ipaddress.IPv4Address(host))
         except ValueError:
             raise AddressError("has a host that is a number but not an IPv4 address in four parts") from None
-    if len(host) > 253 or _NAME.fullmatch(host) is None:
+    if len(name) > 253 or _NAME.fullmatch(host) is None:
         raise AddressError("has a host that is not a valid name")
     return host

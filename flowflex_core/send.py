@@ -294,8 +294,6 @@ def _request(plan: Plan, new: SendState, task: Task, request_id: str) -> Request
     settings = plan.settings
     if task.state == EVENT_DUE:
         assert new.body is not None
-        if task.attempts == 1:
-            task.since = new.now
         timeout, total = _bounds(new, settings.timeout_seconds)
         return wire.event_request(settings, request_id, plan.event, plan.key, new.body, timeout, total)
     file = plan.files[task.index]

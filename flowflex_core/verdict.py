@@ -51,7 +51,9 @@ class Verdict:
 _ANOTHER_TIME = frozenset({408, 425, 429})
 # About who asks, or about another attempt under the same key: says nothing of what became of an earlier attempt.
 _NOT_ABOUT_THE_EVENT = frozenset({401, 403, 407, 409})
-# How storage says that a URL is too old: S3 "Request has expired", a token service "jwt expired".
+# How storage says that a URL is too old: S3 403 "Request has expired", a token service 400 or 401 "jwt expired", and
+# 410 is HTTP's own word for what is gone.
+_OLD_URL = frozenset({400, 401, 403, 410})
 _EXPIRED = ("expired", "exp claim", '"exp"')
 
 
@@ -96,7 +98,7 @@ def of_put(
     if in_doubt and refusal.status in (400, 409) and "duplicate" in words:
         return Verdict(STORED)
     verdict = _of_refusal(outcome, refusal, now)
-    if verdict.sign == REFUSED and refusal.status in (400, 401, 403):
+    if verdict.sign == REFUSED and refusal.status in _OLD_URL:
         if is_old or any(word in words for word in _EXPIRED):
             return Verdict(RENEW, problem=verdict.problem)
         # How S3 says 408.

@@ -11,7 +11,6 @@ from flowflex_core.operations import SendEvent
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.world import Send, World, content_of
 
-_MOST_LIVES = 3
 # A schedule of three sends with five files each, and a mishap for each flight, needs a few hundred.
 _MOST_EVENTS = 5_000
 
@@ -57,7 +56,7 @@ class Life:
         self._wakes += 1
         if world.may_die and turn.checkpoint:
             send.snapshots.append(self._operation.snapshot())
-        if world.may_die and send.lives < _MOST_LIVES and world.tape.once_in(6):
+        if world.may_die and world.may_live_again(send) and world.tape.once_in(6):
             self._die()
             return
         for request in turn.requests:
@@ -81,8 +80,7 @@ class Life:
     def _die(self) -> None:
         world, send = self._world, self.send
         self.is_over = True
-        send.lives += 1
-        world.timeline.after(0.0 if world.tape.once_in(4) else world.away, Life(world, send).begin)
+        world.timeline.after(world.time_to_next_life(send), Life(world, send).begin)
 
     def _end(self) -> None:
         world, send = self._world, self.send
@@ -90,9 +88,7 @@ class Life:
         try:
             send.result = self._operation.result()
         except FlowFlexError as error:
-            if world.goes_on and error.snapshot and send.lives < _MOST_LIVES and world.tape.once_in(2):
-                send.snapshots.append(error.snapshot)
-                send.came_with_errors.add(error.snapshot)
+            if world.goes_on_after(send, error):
                 self._die()
                 return
             send.error = error

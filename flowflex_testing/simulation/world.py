@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 from flowflex_core.errors import FlowFlexError
@@ -36,6 +37,7 @@ _INVOICE, _PHOTO, _EMPTY, _VOICE = (
     FileRef(ref.source, filename=ref.filename, mime=ref.mime) for ref in (FileRef(path) for path in CONTENTS)
 )
 
+_MOST_LIVES = 3
 _AWAY = (0, 1, 3, 12, 20, 23, 47, 60)
 
 # Sent by its number; each is an object that the encoder walks anew.
@@ -49,19 +51,19 @@ PAYLOADS: tuple[dict[str, Any], ...] = (
 )
 SIZES = tuple({ref: len(CONTENTS[str(ref.source)]) for ref in files_in(payload)} for payload in PAYLOADS)
 
-_IN_MEMORY = {
-    ref: FileRef(CONTENTS[str(ref.source)], filename=ref.filename, mime=ref.mime)
-    for ref in (_INVOICE, _PHOTO, _EMPTY, _VOICE)
-}
+_REFS = (_INVOICE, _PHOTO, _EMPTY, _VOICE)
 
 
-def _opened(value: Any) -> Any:
-    """Return a payload with the bytes of its files in the place of their paths."""
+def _with_files(value: Any, files: Mapping[FileRef, FileRef]) -> Any:
+    """Return a payload with other files in the place of its own."""
     if isinstance(value, FileRef):
-        return _IN_MEMORY[value]
+        return files[value]
     if isinstance(value, dict):
-        return {key: _opened(child) for key, child in value.items()}
-    return [_opened(child) for child in value] if isinstance(value, list) else value
+        return {key: _with_files(child, files) for key, child in value.items()}
+    return [_with_files(child, files) for child in value] if isinstance(value, list) else value
+
+
+_IN_MEMORY = {ref: FileRef(CONTENTS[str(ref.source)], filename=ref.filename, mime=ref.mime) for ref in _REFS}
 
 
 def _files_at(value: Any, path: str = "") -> dict[str, str]:
@@ -79,7 +81,7 @@ def _files_at(value: Any, path: str = "") -> dict[str, str]:
 FILES = tuple(_files_at(payload) for payload in PAYLOADS)
 
 # The same payloads for a client, which opens files by itself.
-OPENED: tuple[dict[str, Any], ...] = tuple(_opened(payload) for payload in PAYLOADS)
+OPENED: tuple[dict[str, Any], ...] = tuple(_with_files(payload, _IN_MEMORY) for payload in PAYLOADS)
 
 
 class Send:
@@ -190,6 +192,23 @@ class World:
         """Whether time jumped, as while a machine sleeps."""
         return self.timeline.jumped
 
+    def may_live_again(self, send: Send) -> bool:
+        """Whether another process may work on a send after the present one."""
+        return send.lives < _MOST_LIVES
+
+    def time_to_next_life(self, send: Send) -> float:
+        """Begin another life of a send: return in how many seconds."""
+        send.lives += 1
+        return 0.0 if self.tape.once_in(4) else self.away
+
+    def goes_on_after(self, send: Send, error: FlowFlexError) -> bool:
+        """Draw whether a send goes on, in another life, from the snapshot that came with an error."""
+        if not (self.goes_on and error.snapshot and self.may_live_again(send) and self.tape.once_in(2)):
+            return False
+        send.snapshots.append(error.snapshot)
+        send.came_with_errors.add(error.snapshot)
+        return True
+
     def fly(self, flight: Flight, send: Send) -> None:
         """Let a flight leave, and draw what happens to it."""
         self.network.flights.append(flight)
@@ -224,6 +243,18 @@ class World:
         return mishap.leaves_budget or len(struck) < send.settings.max_retries - 1
 
 
+def payload_in(folder: Path, send: Send) -> dict[str, Any]:
+    """Return what is sent, with its files in a folder, where they are put if they are not there."""
+    refs = {}
+    for ref in _REFS:
+        path = folder / str(ref.filename)
+        if not path.exists():
+            path.write_bytes(CONTENTS[str(ref.source)])
+        refs[ref] = FileRef(path, filename=ref.filename, mime=ref.mime)
+    payload: dict[str, Any] = _with_files(send.payload, refs)
+    return payload
+
+
 def source_of(request: Request) -> str:
     """Return the path of the file that a request sends; empty for any other."""
     return "" if isinstance(request.body, bytes) else f"/files/{request.body.filename}"
@@ -233,6 +264,11 @@ def content_of(request: Request) -> bytes:
     """Return the bytes of a request: of a file, what stands at its path."""
     body = request.body
     return body if isinstance(body, bytes) else CONTENTS[source_of(request)]
+
+
+def one_at_a_time(settings: Settings) -> Settings:
+    """Return settings with which no two requests are issued at the same time."""
+    return _settings(settings.max_retries, 1, settings.deadline_seconds, settings.timeout_seconds)
 
 
 @cache

@@ -29,6 +29,7 @@ READ = [
     ("https://h.test/%2F/..a/.b./...", "https://h.test", "/%2F/..a/.b./...", None),
     ("https://h.test:65535", "https://h.test:65535", "", None),
     ("https://" + "a." * 126 + "a", "https://" + "a." * 126 + "a", "", None),
+    ("https://" + "a." * 127, "https://" + "a." * 127, "", None),
 ]
 
 CHARACTERS = "holds a blank, a backslash, or a character outside printable ASCII"
@@ -102,6 +103,7 @@ REFUSED = [
     ("https://127.1", NUMBER),
     ("https://0177.0.0.1", NUMBER),
     ("https://1.2.3.4.5", NUMBER),
+    ("https://1.2.3.4.", NUMBER),
     ("https://256.1.1.1", NUMBER),
     ("https://h.test.9", NUMBER),
     ("https://[::1::2]", IPV6),
@@ -114,6 +116,7 @@ REFUSED = [
     ("https://h.test..", NAME),
     ("https://" + "a" * 64 + ".test", NAME),
     ("https://" + "a." * 126 + "aa", NAME),
+    ("https://" + "a." * 126 + "aa.", NAME),
 ]
 
 

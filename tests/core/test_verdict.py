@@ -259,7 +259,7 @@ def test_any_other_403_ends_the_send(body):
     assert error_of(operation).status == 403
 
 
-@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("status", [400, 401, 403, 410])
 @pytest.mark.parametrize(("age", "renewed"), [(1.9 * HOUR, False), (1.95 * HOUR, True), (3 * HOUR, True)])
 def test_a_refusal_of_an_old_url_is_for_its_age(status, age, renewed):
     """By our clock a URL is old from two hours less a margin on: what refuses it then gets a new one."""

@@ -1,8 +1,13 @@
 """Loops over the core as an embedder writes them, for each of the hosts."""
 
 import asyncio
+import atexit
 import threading
+from functools import cache
+from pathlib import Path
 from queue import Empty
+from shutil import rmtree
+from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -21,6 +26,8 @@ def sequential(operation, host):
     """Perform one request after the other."""
     turn = operation.advance(host.now())
     while not turn.done:
+        if turn.checkpoint:
+            host.save(operation.snapshot())
         outcomes = [host.perform(request) for request in turn.requests]
         if not outcomes:
             host.sleep(turn.wait)
@@ -34,6 +41,8 @@ async def with_asyncio(operation, host):
     turn = operation.advance(host.now())
     try:
         while not turn.done:
+            if turn.checkpoint:
+                host.save(operation.snapshot())
             tasks |= {asyncio.ensure_future(host.perform(request)) for request in turn.requests}
             done: set[asyncio.Future[Any]] = set()
             if tasks:
@@ -58,6 +67,8 @@ async def with_trio(operation, host):
     async with trio.open_nursery() as nursery:
         turn = operation.advance(host.now())
         while not turn.done:
+            if turn.checkpoint:
+                host.save(operation.snapshot())
             for request in turn.requests:
                 nursery.start_soon(work, request)
             outcomes = []
@@ -87,7 +98,15 @@ def options_of(host):
 async def send_on_trio(host):
     """Send by `AsyncFlowFlex`, whose transport is the host."""
     client = AsyncFlowFlex(**options_of(host))
-    return await client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+    if host.snapshot is not None:
+        return await client.resume(host.snapshot)
+    return await client.send_event(host.event, payload=host.payload_in(files()), idempotency_key=host.key)
+
+
+async def at_once(work, *args, **_options):
+    """Stand for a worker thread: what that does, in the task that waits for it."""
+    await trio.lowlevel.checkpoint()
+    return work(*args)
 
 
 class VirtualQueue:
@@ -117,17 +136,27 @@ def send_in_a_thread(host):
         patch.multiple(client, _clock=clock, _spare=no_threads),
         patch("flowflex_transports.sync.run.SimpleQueue", lambda: VirtualQueue(host)),
     ):
-        return client.send_event(host.event, payload=host.payload, idempotency_key=host.key)
+        if host.snapshot is not None:
+            return client.resume(host.snapshot)
+        return client.send_event(host.event, payload=host.payload_in(files()), idempotency_key=host.key)
 
 
-our_blocking_client = blocking_client(send_in_a_thread)
+@cache
+def files():
+    """Return a folder for files, which is removed in the end."""
+    folder = mkdtemp(prefix="simulated-files-")
+    atexit.register(rmtree, folder)
+    return Path(folder)
+
+
+our_blocking_client = blocking_client(send_in_a_thread, resumes=True)
 
 
 def our_client_on_trio(world):
     """Run the sends of a world by `AsyncFlowFlex`, on whose wall clock it is as late as in the world."""
     clock = SimpleNamespace(time=lambda: FIRST_MOMENT + trio.current_time())
-    with patch("flowflex_transports.calls.time", clock):
-        client_on_trio(send_on_trio)(world)
+    with patch("flowflex_transports.calls.time", clock), patch("trio.to_thread.run_sync", at_once):
+        client_on_trio(send_on_trio, resumes=True)(world)
 
 
 def forgetful(operation, host):

@@ -396,36 +396,36 @@ MUTANTS = (
     Mutant(
         "the age of a key counts from its last POST",
         f"{_CORE}/send.py",
-        "        if task.attempts == 1:\n            task.since = new.now\n",
-        "        task.since = new.now\n",
+        "assert new.body is not None\n",
+        "assert new.body is not None\n        task.since = new.now\n",
         survives=True,
     ),
     Mutant(
         "the age of a key counts from its second POST",
         f"{_CORE}/send.py",
-        "        if task.attempts == 1:\n            task.since = new.now\n",
-        "        if task.attempts <= 2:\n            task.since = new.now\n",
+        "assert new.body is not None\n",
+        "assert new.body is not None\n        if task.attempts <= 2:\n            task.since = new.now\n",
         survives=True,
     ),
     Mutant(
         "the age of a key counts from its third POST",
         f"{_CORE}/send.py",
-        "        if task.attempts == 1:\n            task.since = new.now\n",
-        "        if task.attempts in (1, 3):\n            task.since = new.now\n",
+        "assert new.body is not None\n",
+        "assert new.body is not None\n        if task.attempts in (1, 3):\n            task.since = new.now\n",
         survives=True,
     ),
     Mutant(
         "the age of a key counts from its last POST in doubt",
         f"{_CORE}/send.py",
-        "        if task.attempts == 1:\n            task.since = new.now\n",
-        "        if task.attempts == 1 or task.doubt:\n            task.since = new.now\n",
+        "assert new.body is not None\n",
+        "assert new.body is not None\n        if task.attempts == 1 or task.doubt:\n            task.since = new.now\n",
         survives=True,
     ),
     Mutant(
         "the age of a key counts anew in each process",
         f"{_CORE}/send.py",
-        "        if task.attempts == 1:\n            task.since = new.now\n",
-        "        if len(task.issued) == 1:\n            task.since = new.now\n",
+        "assert new.body is not None\n",
+        "assert new.body is not None\n        if len(task.issued) == 1:\n            task.since = new.now\n",
         survives=True,
     ),
     Mutant(
@@ -529,7 +529,19 @@ MUTANTS = (
         "new.pending, new.begun = [entry.index for entry in stale], 0",
         "new.pending, new.begun = [entry.index for entry in stored], 0",
     ),
-    # Of the loops of our clients.
+    # Of our clients.
+    Mutant(
+        "the sync client forgets a doubt when it resumes",
+        f"{_SYNC}/client.py",
+        "prepare_resume(settings, snapshot, lambda",
+        "prepare_resume(settings, snapshot.replace('\"doubt\":true', '\"doubt\":false'), lambda",
+    ),
+    Mutant(
+        "the client on trio uploads stored files again when it resumes",
+        f"{_TRIO}/client.py",
+        "prepare_resume(settings, snapshot, go_on)",
+        "prepare_resume(settings, snapshot.replace('\"asset_id\"', '\"former_id\"'), go_on)",
+    ),
     Mutant(
         "the sync loop tells an outcome at the time of its request",
         f"{_SYNC}/run.py",

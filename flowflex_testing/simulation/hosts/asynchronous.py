@@ -1,0 +1,89 @@
+"""A host for async code of either runtime: requests at the same time, each in the task that awaits it."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from flowflex_core.errors import FlowFlexError
+from flowflex_core.messages import Outcome, Request, SendEventResult
+from flowflex_core.operations import SendEvent
+from flowflex_testing.simulation.hosts.host import Host
+from flowflex_testing.simulation.network import Flight
+from flowflex_testing.simulation.world import Send, World, content_of
+
+AsyncRun = Callable[[SendEvent, "AsyncHost"], Coroutine[Any, Any, SendEventResult]]
+AsyncClientRun = Callable[["AsyncHost"], Coroutine[Any, Any, SendEventResult]]
+
+
+class AsyncHost(Host):
+    """Performs requests at the same time.
+
+    Attributes:
+        catch_up: Brings the timeline to the present of the runtime, and whoever waits for it to look again.
+        cancel: Cancels all that runs in this life. What is cancelled is either given up, or dead.
+    """
+
+    def __init__(self, world: World, send: Send, make_event: Callable[[], Any], *, dies: bool, resumes: bool) -> None:
+        super().__init__(world, send, dies=dies, resumes=resumes)
+        self.catch_up: Callable[[], object] = lambda: None
+        self.cancel: Callable[[], object] = lambda: None
+        self._make_event = make_event
+        self._heard: dict[int, Any] = {}
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        self.catch_up()
+        return super().now()
+
+    async def perform(self, request: Request, body: Any = None) -> Outcome:
+        """Perform a request, and return what came of it; `body`, as a transport is given it, where a client does."""
+        if body is None or isinstance(body, bytes):
+            content = content_of(request)
+        else:
+            content = b"".join([chunk async for chunk in body.chunks()])
+        if self.is_dead:
+            await self._never()
+        self.catch_up()
+        world = self._world
+        flight = Flight(world.network, self, request, content)
+        event = self._heard[id(flight)] = self._make_event()
+        world.fly(flight, self._send)
+        if self._dies_now():
+            await self._never()
+        if world.may_cancel and world.tape.once_in(8):
+            self.cancel()
+        self.catch_up()
+        await event.wait()
+        if self._dies_now():
+            await self._never()
+        assert flight.outcome is not None
+        return flight.outcome
+
+    async def _never(self) -> None:
+        """Die, and return to nobody."""
+        self.is_over = self.is_dead = True
+        self.cancel()
+        await self._make_event().wait()
+
+    def hear(self, flight: Flight, outcome: Outcome) -> None:  # noqa: ARG002 - a performer hears both
+        """Wake the task that waits for this flight."""
+        if (event := self._heard.pop(id(flight), None)) is not None:
+            event.set()
+
+    async def aclose(self) -> None:
+        """Do nothing: there are no connections."""
+
+    async def live(self, run: AsyncClientRun) -> float | None:
+        """Run a loop, and write down how it ended; return in how many seconds another life begins, None for never."""
+        try:
+            return self.succeeded(await run(self))
+        except FlowFlexError as error:
+            return self.failed(error)
+
+
+def with_operation(run: AsyncRun) -> AsyncClientRun:
+    """Make of what drives an operation what needs a host alone."""
+
+    async def drive(host: AsyncHost) -> SendEventResult:
+        return await run(host.operation(), host)
+
+    return drive

@@ -1,0 +1,76 @@
+"""asyncio in the time of a simulation."""
+
+import asyncio
+import selectors
+from collections.abc import Callable
+from math import inf, nextafter
+
+from flowflex_testing.simulation.hosts.asynchronous import AsyncHost, AsyncRun, with_operation
+from flowflex_testing.simulation.hosts.host import ProcessDied
+from flowflex_testing.simulation.timeline import Timeline
+from flowflex_testing.simulation.world import Send, World
+
+
+def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
+    """Make a loop out of an async function that runs on asyncio; the sends of a world run at the same time.
+
+    `dies`: processes are killed, and callers go on after errors; the function is called again, with what was saved.
+    """
+
+    async def every_life(world: World, send: Send) -> None:
+        away: float | None = 0.0
+        while away is not None:
+            await asyncio.sleep(away)
+            host = AsyncHost(world, send, asyncio.Event, dies=dies, resumes=dies)
+            life = asyncio.ensure_future(host.live(with_operation(run)))
+            host.cancel = life.cancel
+            away = None
+            try:
+                away = await life
+            except (asyncio.CancelledError, ProcessDied):
+                if not host.is_dead:
+                    host.was_cancelled()
+            if host.is_dead:
+                away = host.died()
+
+    async def every_send(world: World) -> None:
+        await asyncio.gather(*(every_life(world, send) for send in world.sends))
+
+    def loop(world: World) -> None:
+        event_loop = _TimelineEventLoop(world.timeline)
+        with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
+            runner.run(every_send(world))
+        while world.timeline.run_next():
+            pass
+
+    return loop
+
+
+class _TimelineSelector(selectors.SelectSelector):
+    """Waits by letting the next thing happen."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        super().__init__()
+        self._timeline = timeline
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Let time pass, `timeout` seconds at most."""
+        timeline = self._timeline
+        next_at = timeline.next_at
+        if timeout is not None and (timeout <= 0 or next_at is None or next_at > timeline.now + timeout):
+            # At least to the next number there is: asyncio wants a timer to be past, and not just due.
+            timeline.now = nextafter(timeline.now + max(timeout, 0.0), inf)
+        elif next_at is None:
+            raise RuntimeError("the loop waits, and nothing will ever happen")
+        else:
+            timeline.run_next()
+        return []
+
+
+class _TimelineEventLoop(asyncio.SelectorEventLoop):
+    def __init__(self, timeline: Timeline) -> None:
+        super().__init__(_TimelineSelector(timeline))
+        self._timeline = timeline
+
+    def time(self) -> float:
+        return self._timeline.now

@@ -1,0 +1,177 @@
+"""What all hosts have in common. A host is one life of a process: another begins where that one died."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flowflex_core.errors import FlowFlexError
+from flowflex_core.messages import Outcome, SendEventResult, Turn
+from flowflex_core.operations import SendEvent
+from flowflex_core.settings import Settings
+from flowflex_testing.simulation.network import Flight
+from flowflex_testing.simulation.world import Send, World, payload_in
+
+
+class ProcessDied(BaseException):
+    """The process is killed in this very call. No loop is to catch it: a process that is killed does nothing more."""
+
+
+class Host:
+    """One life of a process that works on one send.
+
+    Args:
+        world: Where it lives.
+        send: What it works on.
+        dies: Whether the process may be killed.
+        resumes: Whether whoever is told of an error may go on from the snapshot that came with it.
+
+    Attributes:
+        number: Which send of the world it is.
+        is_over: Whether nobody is there any more to hear of an outcome.
+        is_dead: Whether the process was killed.
+        tries_anew: Whether it goes on after an error, and so has all attempts again.
+    """
+
+    def __init__(self, world: World, send: Send, *, dies: bool, resumes: bool) -> None:
+        self.number = send.number
+        self.is_over = False
+        self.is_dead = False
+        self.tries_anew = self._came_with_an_error(send)
+        self._world = world
+        self._send = send
+        self._dies = dies and world.may_die
+        self._resumes = resumes and world.goes_on
+        self._looked_at = send.began_at = world.timeline.now
+        # The requests of which the operation has heard, and those of which it had when it was saved.
+        self._handed_in: set[str] = set()
+        self._saved: set[str] = set()
+
+    # For the loop
+
+    def now(self) -> float:
+        """Return the seconds since the epoch."""
+        self._looked_at = self._world.timeline.now
+        return self._looked_at
+
+    def save(self, snapshot: str) -> None:
+        """Keep a snapshot where the death of the process does not reach it."""
+        self._die_perhaps()
+        self._send.snapshots.append(snapshot)
+        self._saved |= self._handed_in
+        self._die_perhaps()
+
+    @property
+    def settings(self) -> Settings:
+        """Where to send, as whom, and within which bounds."""
+        return self._send.settings
+
+    @property
+    def event(self) -> str:
+        """The name of the event."""
+        return self._send.event
+
+    @property
+    def key(self) -> str:
+        """The key that the event is sent under."""
+        return self._send.key
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What is sent, with the bytes of its files: at the paths of the operation nothing stands on any disk."""
+        return self._send.opened
+
+    def payload_in(self, folder: Path) -> dict[str, Any]:
+        """Return what is sent, with its files in a folder: a snapshot of it names files that a later life can read."""
+        return payload_in(folder, self._send)
+
+    @property
+    def snapshot(self) -> str | None:
+        """What to go on from; None where the send is to begin."""
+        return self._send.snapshots[-1] if self._send.snapshots else None
+
+    def operation(self, settings: Settings | None = None) -> SendEvent:
+        """Start the send, or go on with it; with other settings where the loop needs them."""
+        send, snapshot, settings = self._send, self.snapshot, settings or self.settings
+        if snapshot is not None:
+            operation = _WatchedSend.resume(snapshot, settings)
+        else:
+            operation = _WatchedSend.start(
+                settings, send.event, send.payload, idempotency_key=send.key, sizes=send.sizes
+            )
+        operation.handed_in = self._handed_in
+        return operation
+
+    # For the network
+
+    def hear(self, flight: Flight, outcome: Outcome) -> None:
+        """Take the outcome of a flight."""
+
+    # For who began this life: each returns in how many seconds another begins, None where none does.
+
+    def succeeded(self, result: SendEventResult) -> float | None:
+        """Write down that the loop returned."""
+        if not self.is_dead:
+            self._end()
+            self._send.result = result
+        return None
+
+    def failed(self, error: FlowFlexError) -> float | None:
+        """Write down that the loop raised."""
+        if self.is_dead:
+            return None
+        self._end()
+        if self._resumes and self._world.goes_on_after(self._send, error):
+            # What came in the very moment of the error may have come behind it, and then its snapshot does not have it.
+            self._forget(lambda flight: flight.landed_at == self._send.ended_at)
+            return self._world.time_to_next_life(self._send)
+        self._send.error = error
+        return None
+
+    def died(self) -> float | None:
+        """Write down that the process was killed: what it had heard and not saved, nobody has heard."""
+        self._forget(lambda flight: flight.request.id not in self._saved)
+        return self._world.time_to_next_life(self._send)
+
+    def _forget(self, is_lost: Callable[[Flight], bool]) -> None:
+        for flight in self._world.network.flights:
+            if flight.performer is self and is_lost(flight):
+                flight.was_heard = False
+
+    def was_cancelled(self) -> None:
+        """Write down that the caller gave up."""
+        self._end()
+        self._send.was_cancelled = True
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._send.ended_at = self.now()
+
+    # Death
+
+    def _die_perhaps(self) -> None:
+        if self.is_dead or self._dies_now():
+            self._die()
+
+    def _dies_now(self) -> bool:
+        return self._dies and self._world.may_live_again(self._send) and self._world.tape.once_in(8)
+
+    def _die(self) -> None:
+        self.is_over = self.is_dead = True
+        raise ProcessDied
+
+    @staticmethod
+    def _came_with_an_error(send: Send) -> bool:
+        return bool(send.snapshots) and send.snapshots[-1] in send.came_with_errors
+
+
+class _WatchedSend(SendEvent):
+    """A send that tells of which requests it has heard: a process may die between that and what it saves."""
+
+    __slots__ = ("handed_in",)
+
+    handed_in: set[str]
+
+    def advance(self, now: float, *outcomes: Outcome) -> Turn:
+        turn = super().advance(now, *outcomes)
+        self.handed_in.update(outcome.request_id for outcome in outcomes)
+        return turn
