@@ -163,6 +163,14 @@ DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
+@pytest.mark.parametrize("month", range(1, 13))
+def test_every_month_is_read_by_its_name(month):
+    """A date in each month of the year is read in all three forms."""
+    moment = datetime(2023, month, 28, tzinfo=UTC)
+    for form in http_dates(moment):
+        assert retry_after(form, None, moment.timestamp() - 60) == 60.0
+
+
 @examples(60)
 @given(st.integers(946_684_800, 4_102_444_799), st.integers(0, 86_400))
 def test_any_date_of_the_century_is_read_as_it_was_written(moment, later):

@@ -91,7 +91,7 @@ def test_invisible_characters_are_named(value):
 
 
 @pytest.mark.parametrize(
-    "value", ["a\x00", "a\x1b[31m", "a\u200b", "\u202eabc", "a\u2066b", "\ufeffa", "a\u2028b", "a\ud800"]
+    "value", ["a\x00", "a\x1b[31m", "a\u200b", "\u202eabc", "a\u2066b", "\ufeffa", "a\u2028b", "a\u2029b", "a\ud800"]
 )
 def test_visible_text_has_no_hidden_characters(value):
     """Controls, bidirectional overrides, zero-width characters and separators are named, not shown as they are."""

@@ -126,7 +126,7 @@ def test_a_result_has_the_vendors_fields():
     """The vendor's constructor, two arguments, and its two attributes work here; the key is ours."""
     theirs = flowflex.SendEventResult({"ok": True}, {"a": "asset_1"})
     ours = SendEventResult({"ok": True}, {"a": "asset_1"})
-    assert (ours.response, ours.uploaded_assets) == (theirs.response, theirs.uploaded_assets)
+    assert (ours.response, ours.uploaded_assets, ours.idempotency_key) == (theirs.response, theirs.uploaded_assets, "")
     by_name = SendEventResult(response="", uploaded_assets={}, idempotency_key="key-1")
     assert by_name.idempotency_key == "key-1"
 

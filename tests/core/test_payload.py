@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum
+from string import ascii_letters, digits
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -386,6 +387,7 @@ def test_files_in_tells_each_file_with_its_first_path():
         ({"a": {"\u202e": ...}}, 'a["\\u202e"]'),
         ({"gr\u00f6\u00dfe": ...}, "gr\u00f6\u00dfe"),
         ({Key.A: {Key.A: ...}}, "a.a"),
+        *(({key: ...}, key) for key in (ascii_letters, digits, "-_~ $@/\\#?:;,!'()*+=|<>{}%^&`")),
     ],
 )
 def test_payload_paths(payload, path):

@@ -102,8 +102,13 @@ def values(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, ast.ex
         # A type is what a type checker looks at, and what is exported what ruff does.
         elif isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-            if not isinstance(statement.value, ast.Subscript) and ast.unparse(target) not in ("__slots__", "__all__"):
+            if not _is_type(statement.value) and ast.unparse(target) not in ("__slots__", "__all__"):
                 yield within + ast.unparse(target), statement.value
+
+
+def _is_type(value: ast.expr) -> bool:
+    """Whether a value is a type: `dict[str, Any]`, or such a one or another."""
+    return isinstance(value, ast.Subscript) or (isinstance(value, ast.BinOp) and _is_type(value.left))
 
 
 def is_green(tree: Path, module: str) -> bool:
