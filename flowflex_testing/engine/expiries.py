@@ -1,7 +1,7 @@
 """What ends by itself, and when: upload URLs, files and idempotency keys."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,14 +41,13 @@ class Expiry:
 
 
 class Expiries:
-    """All that is going to expire in one store; an occasion of its clock.
+    """All that is going to expire in one store.
 
     Everything of one kind lives equally long, and so ends in the order in which it began: no sorting is needed, and
     an event costs next to nothing for its key's sake.
     """
 
-    def __init__(self, expire: Callable[[Expiry], None]) -> None:
-        self._expire = expire
+    def __init__(self) -> None:
         self._ends: dict[Expiring, deque[tuple[float, str, str]]] = {kind: deque() for kind in _LIFETIMES}
 
     def plan(self, kind: Expiring, tenant: str, name: str, since: float) -> None:
@@ -65,16 +64,13 @@ class Expiries:
         """When the next thing ends."""
         return min((ends[0][0] for ends in self._ends.values() if ends), default=None)
 
-    def come(self) -> None:
-        """Let the next thing end."""
-        expiry = self._next()
+    def take(self) -> Expiry:
+        """Return what ends next, which is planned no more."""
+        expiry = self.next()
         self._ends[expiry.kind].popleft()
-        self._expire(expiry)
+        return expiry
 
-    def tell(self) -> str:
-        """Say what ends next."""
-        return str(self._next())
-
-    def _next(self) -> Expiry:
+    def next(self) -> Expiry:
+        """Return what ends next."""
         firsts = [Expiry(ends[0][0], kind, *ends[0][1:]) for kind, ends in self._ends.items() if ends]
         return min(firsts, key=lambda expiry: expiry.at)

@@ -176,8 +176,8 @@ class Store:
         self.repository = repository
         self.lock = threading.Lock()
         self.expired: list[Expiry] = []
-        self._expiries = Expiries(self._expire)
-        clock.attend(self._expiries)
+        self._expiries = Expiries()
+        clock.attend(self)
         # Of the upload URLs that were issued, so that they can be masked wherever they are shown.
         self.tokens: set[str] = set()
         self.tenants: dict[str, Tenant] = {}
@@ -246,7 +246,7 @@ class Store:
 
     def close(self) -> None:
         """Let nothing expire any more."""
-        self.clock.leave(self._expiries)
+        self.clock.leave(self)
 
     # Under the lock.
 
@@ -280,9 +280,20 @@ class Store:
             tenant.answers[event.idempotency_key] = answer
             self._expiries.plan("key", tenant.name, event.idempotency_key, answer.stored_at)
 
-    # Called by the clock.
+    # Called by the clock, of which it is an `Occasion`.
 
-    def _expire(self, expiry: Expiry) -> None:
+    @property
+    def moment(self) -> float | None:
+        """When the next thing that it holds ends."""
+        return self._expiries.moment
+
+    def tell(self) -> str:
+        """Say what ends next."""
+        return str(self._expiries.next())
+
+    def come(self) -> None:
+        """Let the next thing end."""
+        expiry = self._expiries.take()
         if expiry.kind == "file":
             with self.lock:
                 asset = self.tenants[expiry.tenant].assets[expiry.id]

@@ -91,7 +91,7 @@ class Life:
             if world.goes_on_after(send, error):
                 self._die()
                 return
-            send.error = error
+            send.error = error.with_traceback(None)  # which would hold all that is in its frames
         send.ended_at = world.timeline.now
 
 

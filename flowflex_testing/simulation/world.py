@@ -187,6 +187,11 @@ class World:
         if mode == "safety":
             self.network.longest_way = 12 * HOUR  # no day passes, and every event is to arrive
 
+    def let_go(self) -> None:
+        """Forget what was sent: flights and those who sent them hold each other, and nobody else would part them."""
+        self.sends.clear()
+        self.network.flights.clear()
+
     @property
     def jumped(self) -> bool:
         """Whether time jumped, as while a machine sleeps."""

@@ -124,7 +124,7 @@ class Host:
             # What came in the very moment of the error may have come behind it, and then its snapshot does not have it.
             self._forget(lambda flight: flight.landed_at == self._send.ended_at)
             return self._world.time_to_next_life(self._send)
-        self._send.error = error
+        self._send.error = error.with_traceback(None)  # which would hold all that is in its frames
         return None
 
     def died(self) -> float | None:
