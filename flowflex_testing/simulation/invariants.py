@@ -19,7 +19,10 @@ from flowflex_core.messages import Response
 from flowflex_testing.engine.expiries import FILE_LIFETIME, URL_LIFETIME
 from flowflex_testing.engine.store import Event
 from flowflex_testing.simulation.network import API, STORAGE, Flight, Performer
-from flowflex_testing.simulation.world import API_SECRET, CONTENTS, Mode, Send, World, source_of
+from flowflex_testing.simulation.world import API_SECRET, CONTENTS, TOKEN, Mode, Send, World, source_of
+
+# What secrets are sought by. No word of a URL but its signature is one.
+_SECRETS = (API_SECRET, TOKEN, "X-Signature=")
 
 Rule = Callable[[World, Send, list[Flight]], str | None]
 
@@ -64,26 +67,26 @@ def one_key_and_one_body(_world: World, send: Send, flights: list[Flight]) -> st
     return None
 
 
-def secrets_stay_home(world: World, send: Send, flights: list[Flight]) -> str | None:
+def secrets_stay_home(_world: World, send: Send, flights: list[Flight]) -> str | None:
     """Credentials go to the API alone; no secret is in an error or a snapshot."""
     for flight in flights:
-        url, headers = flight.request.url, flight.request.headers
-        home = STORAGE if flight.leg == "put" else API
-        if not url.startswith(f"{home}/"):
+        is_put = flight.leg == "put"
+        url, names = flight.request.url, "\n".join(flight.request.headers)
+        if not url.startswith(f"{STORAGE if is_put else API}/"):
             return f"{flight.request.id} went to {url}"
-        if (flight.leg == "put") == ("authorization" in "\n".join(headers).lower()):
-            return f"{flight.request.id} carries {'credentials' if flight.leg == 'put' else 'no credentials'}"
+        if is_put == ("authorization" in names.lower()):
+            return f"{flight.request.id} carries {'credentials' if is_put else 'no credentials'}"
     told = [*send.snapshots]
     if send.error is not None:
         told += [f"{error!r} {vars(error)}" for error in _chain(send.error)]
         told += [repr(flight.request) for flight in flights]
     if not told:
         return None
-    tenant = next(iter(world.store.tenants.values()))
-    token = tenant.authorization.removeprefix("Basic ")
-    for text in told:
-        if API_SECRET in text or token in text or "X-Signature=" in text:
-            return f"a secret stands in {text[:200]!r}"
+    words = "\n".join(told)
+    for secret in _SECRETS:
+        if secret in words:
+            place = words.index(secret)
+            return f"a secret stands in {words[max(0, place - 100) : place + 100]!r}"
     return None
 
 

@@ -1,5 +1,6 @@
 """A world for one schedule: what is sent in it and what may go wrong, all drawn from its tape."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ MODES: tuple[Mode, ...] = ("safety", "liveness", "chaos")
 
 API_KEY = "cik_simulated"
 API_SECRET = "cis_simulated_secret"  # noqa: S105 - it opens nothing
+TOKEN = b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()
 CODE = "ic_simulated"
 
 CONTENTS: Mapping[str, bytes] = {
