@@ -13,7 +13,8 @@ from flowflex_testing.simulation.shrink import shrink
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.world import Mode, World
 
-_CHUNK = 2_000
+# What a core takes at once: a fifth of a second, so that none waits long for the last of the others.
+_CHUNK = 500
 # Every so many schedules one is run twice, to see that it replays.
 _TWICE_IN = 64
 

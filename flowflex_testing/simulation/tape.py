@@ -37,13 +37,15 @@ class Tape:
 
     def choose(self, bound: int) -> int:
         """Return a number from 0, which is the usual one, below `bound`, which is 256 at most."""
-        if self._next == len(self._drawn):
+        try:
+            value = self._drawn[self._next] % bound
+        except IndexError:
             if self._seed is None:
-                self.taken.append(0)
-                return 0
-            self._seed += b"+"
-            self._drawn, self._next = shake_256(self._seed).digest(_DRAWN_BYTES), 0
-        value = self._drawn[self._next] % bound
+                value = 0
+            else:
+                self._seed += b"+"
+                self._drawn, self._next = shake_256(self._seed).digest(_DRAWN_BYTES), 0
+                value = self._drawn[0] % bound
         self._next += 1
         self.taken.append(value)
         return value

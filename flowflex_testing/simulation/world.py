@@ -39,6 +39,9 @@ _INVOICE, _PHOTO, _EMPTY, _VOICE = (
     FileRef(ref.source, filename=ref.filename, mime=ref.mime) for ref in (FileRef(path) for path in CONTENTS)
 )
 
+# Those of the fake itself: mishaps are of the network.
+_NO_FAULTS = FaultPlan()
+
 _MOST_LIVES = 3
 _AWAY = (0, 1, 3, 12, 20, 23, 47, 60)
 
@@ -185,7 +188,7 @@ class World:
         self.store = Store(
             [Tenant("default", API_KEY, API_SECRET, CODE)], ServerTime(self.timeline), _switches(choose(2)), STORAGE
         )
-        self.network = Network(tape, self.timeline, Engine(self.store, FaultPlan()))
+        self.network = Network(tape, self.timeline, Engine(self.store, _NO_FAULTS))
         if mode == "safety":
             self.network.longest_way = 12 * HOUR  # no day passes, and every event is to arrive
 
