@@ -204,6 +204,7 @@ EXPIRED = [
     reply(400, {"statusCode": "400", "error": "InvalidJWT", "message": '"exp" claim timestamp check failed'}),
     reply(400, {"statusCode": "403", "error": "Unauthorized", "message": "jwt expired"}),
     reply(401, {"error": "x", "message": "token is expired"}),
+    reply(400, {"error": "x", "message": "Exp claim is in the past"}),
     reply(400, b"<Error><Code>ExpiredToken</Code><Message>no</Message></Error>"),
 ]
 

@@ -23,7 +23,7 @@ from flowflex_core import (
     __version__,
     file,
 )
-from flowflex_core.wire import MAX_JSON_DETAILS, UnreadableError, read_event_reply
+from flowflex_core.wire import UnreadableError, read_event_reply
 from tests.core.drive import (
     API_KEY,
     API_SECRET,
@@ -150,7 +150,12 @@ def test_an_upload_url_is_used_byte_for_byte(url):
         ("OK \u00fc".encode("utf-16-be"), "text/plain; charset=UTF-16BE", "OK \u00fc"),
         ("OK \u00fc".encode("utf-16-le"), "text/plain; charset=utf-16le", "OK \u00fc"),
         ("OK".encode("utf-16-be"), "text/plain", "OK"),
+        ("OK \u20ac".encode("utf-16-le"), "text/plain; charset=UTF-16", "OK \u20ac"),  # as written on most machines
         (b"\x80 \xfc", 'text/plain; charset="Windows-1252"', "\u20ac \u00fc"),
+        (b"\x80", "text/plain; charset=ISO-8859-1", "\u20ac"),
+        (b"\x80", "text/plain; charset=latin-1", "\u20ac"),
+        (b"\x80", "text/plain; charset=latin1", "\u20ac"),
+        (b"\x80", "text/plain; charset=cp1252", "\u20ac"),
         (b"\xc3\xbc", "text/plain; charset=unheard-of", "\u00fc"),
         (b"accepted", "", "accepted"),
         (b"", "application/json", ""),
@@ -199,8 +204,10 @@ WIDE = ("utf-16", "utf-16-le", "utf-16-be", "UTF-16LE", "UTF-16BE")
         (b"<!-- login --><html>", "", "web page"),
         (b"Log in", "text/html", "web page"),
         (b"<html/>", "application/xhtml+xml", "web page"),
+        (b"Log in", "application/xhtml+xml", "web page"),
         (PAGE, "application/json", "broken|web page"),
         (b"{", "application/json", "broken"),
+        *((before + b'{"a":1}', "application/json", "broken") for before in (b"X", b"ok ", b"\x00", b")]}'\n")),
         (b'{"a":1} x', "application/json", "something behind it"),
         (b"\xff", "application/json", "broken"),
         (b'{"a":NaN}', "application/json", "broken"),
@@ -476,7 +483,7 @@ def test_what_is_not_called_json_is_not_read_as_json():
     assert (error.code, error.details) == (None, '{"error": "no", "code": "X"}')
 
 
-@pytest.mark.parametrize(("length", "is_parsed"), [(MAX_JSON_DETAILS, True), (MAX_JSON_DETAILS + 1, False)])
+@pytest.mark.parametrize(("length", "is_parsed"), [(65_536, True), (65_537, False)])
 def test_the_details_of_an_error_are_parsed_up_to_their_bound(length, is_parsed):
     """Up to 64 KiB the details are what JSON says, and beyond them a beginning of its text."""
     body = b'{"error": "' + b"x" * (length - 13) + b'"}'
@@ -599,6 +606,14 @@ def test_an_upload_url_in_an_error_reply_is_masked(status):
     error = failed(start({"a": file("a.pdf")}), url=[reply(status, body)])
     assert_silent(error)
     assert error.details["assetId"] == "asset_1"
+
+
+@pytest.mark.parametrize("field", ["authorization", "token", "uploadUrl"])
+def test_a_field_that_names_a_secret_is_masked_whatever_it_holds(field):
+    """What stands under the name of a secret is one, also where we have never seen it, in any case of the letters."""
+    for name in (field, field.upper()):
+        error = failed(start(), event=[reply(401, {"error": "no", "echo": [{name: "somebody else's"}]})])
+        assert error.details == {"error": "no", "echo": [{name: "[secret]"}]}
 
 
 def test_a_decoded_signature_is_masked():
