@@ -14,14 +14,12 @@ Results go to stdout; progress and errors to stderr. With --json an error goes t
 
 import argparse
 import io
-import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from flowflex_core.errors import (
     FlowFlexConfigError,
@@ -30,6 +28,7 @@ from flowflex_core.errors import (
     FlowFlexUploadError,
 )
 from flowflex_transports.cli.arguments import parse
+from flowflex_transports.cli.errors import print_error
 from flowflex_transports.cli.extras import MissingExtraError
 
 
@@ -66,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
         with suppress(OSError):  # with stderr closed, the exit code tells
             print(f"flowflex: {line}", file=sys.stderr)
         if getattr(options, "json", False):
-            _print_json(options, error, line)
+            print_error(line, error, **({"stored": options.stored} if "stored" in options else {}))
         return code
     return 0
 
@@ -88,12 +87,3 @@ def _judge(error: BaseException) -> tuple[int, str]:
     # A bug of ours: what it left undone is not known, and its words may hold anything.
     where = traceback.extract_tb(error.__traceback__)[-1]
     return 3, f"failed by a bug: {type(error).__name__} at {where.filename}:{where.lineno}"
-
-
-def _print_json(options: argparse.Namespace, error: BaseException, sentence: str) -> None:
-    told: dict[str, Any] = {"error": sentence}
-    told |= {name: getattr(error, name, None) for name in ("code", "status", "idempotency_key")}
-    if "stored" in options:
-        told["stored"] = options.stored
-    with suppress(OSError):
-        print(json.dumps(told), flush=True)

@@ -5,11 +5,13 @@ The parts are imported when they run, so that `flowflex --help` answers at once.
 
 import argparse
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from flowflex_core.version import __version__
+from flowflex_transports.cli.errors import print_error
 
 _SETTINGS = """\
 settings come from the environment:
@@ -40,15 +42,22 @@ _RATES = {"real": 1.0, "frozen": 0.0}
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, without the whole usage before it."""
 
+    _as_json = False
+
     def parse_known_args(self, *args: Any, **options: Any) -> Any:
         """Refuse what is unknown here: the parser of all commands would point at its own help, not at the command's."""
+        words: Sequence[str] | None = args[0]  # as argparse gives them itself
+        self._as_json = "--json" in (sys.argv[1:] if words is None else words)
         known, unknown = super().parse_known_args(*args, **options)
         if unknown:
             self.error(f"unrecognized arguments: {', '.join(map(repr, unknown))}")
         return known, unknown
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        sentence = f"{self.prog}: {message}; see {self.prog} --help"
+        if self._as_json:
+            print_error(sentence)
+        self.exit(2, f"{sentence}\n")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

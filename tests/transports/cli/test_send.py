@@ -106,6 +106,15 @@ def test_bad_input_is_one_sentence_and_code_2(flowflex, flowflex_fake, arguments
     assert flowflex_fake.requests == []
 
 
+@pytest.mark.parametrize("arguments", [["send"], ["send", "e", "--bogus"], ["upload"], ["send", "e", "--data", "{"]])
+def test_bad_input_is_told_as_json_too(flowflex, arguments):
+    """With --json what is wrong with the command line stands on stdout, too, as any other error does."""
+    run = flowflex(*arguments, "--json")
+    assert run.returncode == 2
+    assert json.loads(run.stdout)["error"] in run.stderr
+    assert set(json.loads(run.stdout)) >= {"error", "code", "status", "idempotency_key"}
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_missing_setting_names_its_variable(flowflex, transport):
     """Whoever has not set the environment is told what to set."""
