@@ -149,7 +149,7 @@ class Repository(Protocol):
 
 
 class Store:
-    """The state of one fake, and the switches that it was made with.
+    """The state of one fake, and the switches that it was made with; an `Occasion` of its clock, for what expires.
 
     Ids and signatures come from a keyed counter, never from chance, so that the same requests give the same journal.
     Whoever reads and then writes holds `lock`.
@@ -280,7 +280,7 @@ class Store:
             tenant.answers[event.idempotency_key] = answer
             self._expiries.plan("key", tenant.name, event.idempotency_key, answer.stored_at)
 
-    # Called by the clock, of which it is an `Occasion`.
+    # Called by the clock.
 
     @property
     def moment(self) -> float | None:

@@ -98,7 +98,7 @@ def no_put_without_a_cause(_world: World, send: Send, flights: list[Flight]) -> 
             file = source_of(flight.request)
             if flight.at < stored.get(file, -_OLD) + _OLD:
                 return f"{flight.request.id} sent a file that was stored already"
-            # What a life has heard it has saved, where it can die.
+            # What was heard and not saved before a process died counts as not heard.
             if flight.was_heard and _succeeded(flight):
                 stored[file] = flight.at
     return None

@@ -30,6 +30,16 @@ killed in any call of the host, and the loop is given an operation that goes on 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncHost
 from flowflex_testing.simulation.hosts.asyncio_runtime import on_asyncio
 from flowflex_testing.simulation.hosts.blocking import BlockingHost, blocking, blocking_client
+from flowflex_testing.simulation.hosts.host import ProcessDied
 from flowflex_testing.simulation.hosts.trio_runtime import client_on_trio, on_trio
 
-__all__ = ["AsyncHost", "BlockingHost", "blocking", "blocking_client", "client_on_trio", "on_asyncio", "on_trio"]
+__all__ = [
+    "AsyncHost",
+    "BlockingHost",
+    "ProcessDied",
+    "blocking",
+    "blocking_client",
+    "client_on_trio",
+    "on_asyncio",
+    "on_trio",
+]

@@ -17,16 +17,33 @@ AsyncClientRun = Callable[["AsyncHost"], Coroutine[Any, Any, SendEventResult]]
 class AsyncHost(Host):
     """Performs requests at the same time.
 
+    Args:
+        world: Where it lives.
+        send: What it works on.
+        runtime: What an event of its runtime is made by, and what is raised in a task that is stopped.
+        dies: Whether the process may be killed.
+        resumes: Whether whoever is told of an error may go on from the snapshot that came with it.
+
     Attributes:
         catch_up: Brings the timeline to the present of the runtime, and whoever waits for it to look again.
-        cancel: Cancels all that runs in this life. What is cancelled is either given up, or dead.
+        cancel: Cancels all that runs in this life.
+        is_given_up: Whether it was cancelled by its caller.
     """
 
-    def __init__(self, world: World, send: Send, make_event: Callable[[], Any], *, dies: bool, resumes: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        send: Send,
+        runtime: tuple[Callable[[], Any], type[BaseException]],
+        *,
+        dies: bool,
+        resumes: bool,
+    ) -> None:
         super().__init__(world, send, dies=dies, resumes=resumes)
         self.catch_up: Callable[[], object] = lambda: None
         self.cancel: Callable[[], object] = lambda: None
-        self._make_event = make_event
+        self.is_given_up = False
+        self._make_event, self._stopped = runtime
         self._heard: dict[int, Any] = {}
 
     def now(self) -> float:
@@ -40,29 +57,26 @@ class AsyncHost(Host):
             content = content_of(request)
         else:
             content = b"".join([chunk async for chunk in body.chunks()])
-        if self.is_dead:
-            await self._never()
+        self._stay_dead()
         self.catch_up()
         world = self._world
         flight = Flight(world.network, self, request, content)
         event = self._heard[id(flight)] = self._make_event()
         world.fly(flight, self._send)
-        if self._dies_now():
-            await self._never()
-        if world.may_cancel and world.tape.once_in(8):
+        self._die_perhaps()
+        if world.may_cancel and not self.is_over and world.tape.once_in(8):
+            self.is_given_up = True
             self.cancel()
         self.catch_up()
         await event.wait()
-        if self._dies_now():
-            await self._never()
+        self._die_perhaps()
         assert flight.outcome is not None
         return flight.outcome
 
-    async def _never(self) -> None:
-        """Die, and return to nobody."""
+    def _die(self) -> None:
         self.is_over = self.is_dead = True
         self.cancel()
-        await self._make_event().wait()
+        raise self._stopped
 
     def hear(self, flight: Flight, outcome: Outcome) -> None:  # noqa: ARG002 - a performer hears both
         """Wake the task that waits for this flight."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from math import inf, nextafter
 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncHost, AsyncRun, with_operation
-from flowflex_testing.simulation.hosts.host import ProcessDied
 from flowflex_testing.simulation.timeline import Timeline
 from flowflex_testing.simulation.world import Send, World
 
@@ -21,15 +20,21 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
         away: float | None = 0.0
         while away is not None:
             await asyncio.sleep(away)
-            host = AsyncHost(world, send, asyncio.Event, dies=dies, resumes=dies)
+            host = AsyncHost(world, send, (asyncio.Event, asyncio.CancelledError), dies=dies, resumes=dies)
             life = asyncio.ensure_future(host.live(with_operation(run)))
             host.cancel = life.cancel
             away = None
             try:
                 away = await life
-            except (asyncio.CancelledError, ProcessDied):
-                if not host.is_dead:
+            except asyncio.CancelledError:
+                if host.is_given_up:
                     host.was_cancelled()
+                elif not host.is_dead:
+                    raise RuntimeError("it was cancelled by itself, and not by its caller") from None
+            except BaseException:
+                # A loop whose process died may have made anything of it.
+                if not host.is_dead:
+                    raise
             if host.is_dead:
                 away = host.died()
 

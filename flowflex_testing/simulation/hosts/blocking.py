@@ -6,7 +6,7 @@ from typing import Any
 from flowflex_core.errors import FlowFlexError
 from flowflex_core.messages import Failure, Outcome, Request, SendEventResult
 from flowflex_core.operations import SendEvent
-from flowflex_testing.simulation.hosts.host import Host, ProcessDied
+from flowflex_testing.simulation.hosts.host import Host
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.timeline import Timeline
 from flowflex_testing.simulation.world import World, content_of, one_at_a_time
@@ -21,8 +21,7 @@ class BlockingHost(Host):
     def perform(self, request: Request, body: Any = None) -> Outcome:
         """Perform a request, and return what came of it; `body`, as a transport is given it, where a client does."""
         content = content_of(request) if body is None or isinstance(body, bytes) else b"".join(body.chunks())
-        if self.is_dead:
-            self._die()
+        self._stay_dead()
         flight = Flight(self._world.network, self, request, content)
         flight.decided_at = self._looked_at
         self._world.fly(flight, self._send)
@@ -42,6 +41,7 @@ class BlockingHost(Host):
         """Let so much time pass."""
         self._die_perhaps()
         _pass(self._world.timeline, seconds)
+        self.now()  # a client with a clock of its own looks at that when it wakes
 
     def close(self) -> None:
         """Do nothing: there are no connections."""
@@ -53,22 +53,29 @@ class BlockingHost(Host):
             away = self.succeeded(run(self))
         except FlowFlexError as error:
             away = self.failed(error)
-        except ProcessDied:
-            pass
+        except BaseException:
+            # A loop whose process died may have made anything of it.
+            if not self.is_dead:
+                raise
         return self.died() if self.is_dead else away
 
 
 def blocking(run: BlockingRun, *, dies: bool = False) -> Callable[[World], None]:
     """Make a loop out of a function that drives one operation; the sends of a world follow one another.
 
-    The settings of its operations have `max_parallel_uploads=1`: a loop that can perform one request at a time must not
-    be asked for two, for the second would have waited for the first when it leaves.
+    All settings have `max_parallel_uploads=1`: a loop that can perform one request at a time must not be asked for two,
+    for the second would have waited for the first when it leaves.
 
     `dies`: processes are killed, and callers go on after errors; the function is called again, with what was saved.
     """
-    return _one_after_the_other(
-        lambda host: run(host.operation(one_at_a_time(host.settings)), host), dies=dies, resumes=dies
-    )
+    loop = _one_after_the_other(lambda host: run(host.operation(), host), dies=dies, resumes=dies)
+
+    def one_request_at_a_time(world: World) -> None:
+        for send in world.sends:
+            send.settings = one_at_a_time(send.settings)
+        loop(world)
+
+    return one_request_at_a_time
 
 
 def blocking_client(run: BlockingClientRun, *, resumes: bool = False) -> Callable[[World], None]:

@@ -13,7 +13,7 @@ from flowflex_testing.simulation.world import Send, World, payload_in
 
 
 class ProcessDied(BaseException):
-    """The process is killed in this very call. No loop is to catch it: a process that is killed does nothing more."""
+    """The process is killed in this very call of the host. Nothing that a loop makes of it is heard of."""
 
 
 class Host:
@@ -42,8 +42,9 @@ class Host:
         self._dies = dies and world.may_die
         self._resumes = resumes and world.goes_on
         self._looked_at = send.began_at = world.timeline.now
-        # The requests of which the operation has heard, and those of which it had when it was saved.
-        self._handed_in: set[str] = set()
+        # The requests of which the operation has heard, and those of which it had when it was saved. A client has its
+        # operation for itself, and so None.
+        self._handed_in: set[str] | None = None
         self._saved: set[str] = set()
 
     # For the loop
@@ -57,7 +58,7 @@ class Host:
         """Keep a snapshot where the death of the process does not reach it."""
         self._die_perhaps()
         self._send.snapshots.append(snapshot)
-        self._saved |= self._handed_in
+        self._saved |= self._handed_in or set()
         self._die_perhaps()
 
     @property
@@ -89,16 +90,16 @@ class Host:
         """What to go on from; None where the send is to begin."""
         return self._send.snapshots[-1] if self._send.snapshots else None
 
-    def operation(self, settings: Settings | None = None) -> SendEvent:
-        """Start the send, or go on with it; with other settings where the loop needs them."""
-        send, snapshot, settings = self._send, self.snapshot, settings or self.settings
+    def operation(self) -> SendEvent:
+        """Start the send, or go on with it."""
+        send, snapshot = self._send, self.snapshot
         if snapshot is not None:
-            operation = _WatchedSend.resume(snapshot, settings)
+            operation = _WatchedSend.resume(snapshot, send.settings)
         else:
             operation = _WatchedSend.start(
-                settings, send.event, send.payload, idempotency_key=send.key, sizes=send.sizes
+                send.settings, send.event, send.payload, idempotency_key=send.key, sizes=send.sizes
             )
-        operation.handed_in = self._handed_in
+        operation.handed_in = self._handed_in = set()
         return operation
 
     # For the network
@@ -121,8 +122,12 @@ class Host:
             return None
         self._end()
         if self._resumes and self._world.goes_on_after(self._send, error):
-            # What came in the very moment of the error may have come behind it, and then its snapshot does not have it.
-            self._forget(lambda flight: flight.landed_at == self._send.ended_at)
+            handed_in, ended_at, self._send.ended_at = self._handed_in, self._send.ended_at, None
+            if handed_in is None:
+                # What came in the very moment of the error may have come behind it, and be in no snapshot.
+                self._forget(lambda flight: flight.landed_at == ended_at)
+            else:
+                self._forget(lambda flight: flight.request.id not in handed_in)
             return self._world.time_to_next_life(self._send)
         self._send.error = error.with_traceback(None)  # which would hold all that is in its frames
         return None
@@ -152,8 +157,14 @@ class Host:
         if self.is_dead or self._dies_now():
             self._die()
 
+    def _stay_dead(self) -> None:
+        if self.is_dead:
+            self._die()
+
     def _dies_now(self) -> bool:
-        return self._dies and self._world.may_live_again(self._send) and self._world.tape.once_in(8)
+        return (
+            self._dies and not self.is_over and self._world.may_live_again(self._send) and self._world.tape.once_in(8)
+        )
 
     def _die(self) -> None:
         self.is_over = self.is_dead = True

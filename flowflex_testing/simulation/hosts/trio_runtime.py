@@ -5,11 +5,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncClientRun, AsyncHost, AsyncRun, with_operation
+from flowflex_testing.simulation.hosts.host import ProcessDied
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
 from flowflex_testing.simulation.world import Send, World
 
 if TYPE_CHECKING:
     import trio
+
+# Seconds that no loop waits for.
+_EVER = 1e9
 
 
 def on_trio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
@@ -39,7 +43,7 @@ def _at_the_same_time(run: AsyncClientRun, *, dies: bool, resumes: bool) -> Call
         while away is not None:
             await trio.sleep(away)
             pump.look_again()
-            host = AsyncHost(world, send, trio.Event, dies=dies, resumes=resumes)
+            host = AsyncHost(world, send, (trio.Event, ProcessDied), dies=dies, resumes=resumes)
             host.catch_up = pump.look_again
             away, scope = None, trio.CancelScope()
             host.cancel = scope.cancel
@@ -47,7 +51,7 @@ def _at_the_same_time(run: AsyncClientRun, *, dies: bool, resumes: bool) -> Call
                 with scope:
                     away = await host.live(run)
             except BaseException:
-                # A loop whose process died may make anything of it.
+                # A loop whose process died may have made anything of it.
                 if not host.is_dead:
                     raise
             if host.is_dead:
@@ -89,6 +93,7 @@ class _Pump:
         self._changed.set()
 
     async def run(self) -> None:
+        """Let what is on the timeline happen when it is due on the clock of trio."""
         import trio
 
         timeline = self._timeline
@@ -97,5 +102,9 @@ class _Pump:
             while (next_at := timeline.next_at) is not None and next_at - FIRST_MOMENT <= self._clock.current_time():
                 timeline.run_next()
                 self._clock.jump(max(0.0, timeline.now - FIRST_MOMENT - self._clock.current_time()))
-            with trio.move_on_at(float("inf") if next_at is None else next_at - FIRST_MOMENT):
+            with trio.move_on_at(
+                self._clock.current_time() + _EVER if next_at is None else next_at - FIRST_MOMENT
+            ) as scope:
                 await self._changed.wait()
+            if next_at is None and scope.cancelled_caught:
+                raise RuntimeError("the loop waits, and nothing will ever happen")
