@@ -93,6 +93,19 @@ def first_finding(seed: str, schedules: int, loop: Loop = drive) -> Finding | No
     return None
 
 
+def assert_every_rule_holds(loop: Loop, *, seed: str, schedules: int) -> None:
+    """Run the schedules of the campaign `seed` over a loop; raise where a rule does not hold, with the simplest story.
+
+    Raises:
+        AssertionError: Names the rule, tells what happened, and how to run that schedule again.
+    """
+    found = first_finding(seed, schedules, loop)
+    if found is not None:
+        simplest = shrunk(found, loop)
+        again = f"again: replayed({simplest.tape!r}, {simplest.mode!r}, loop)  # of {__name__}"
+        raise AssertionError(f"{simplest}\nfound in schedule {found.seed}\n{again}")
+
+
 def run_campaign(seed: str, schedules: int, jobs: int | None = None) -> Iterator[Tally]:
     """Run so many schedules over the core's own loop, on so many cores, and yield the tally so far, again and again."""
     chunks = [range(first, min(first + _CHUNK, schedules)) for first in range(0, schedules, _CHUNK)]

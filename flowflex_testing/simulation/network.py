@@ -52,6 +52,7 @@ class Flight:
         outcome: What the performer was told; None while it is under way.
         landed_at: When the performer was told.
         was_heard: Whether the performer was still there when it was told.
+        was_given_up: Whether the performer did not wait for the outcome.
         not_before: When it may be repeated, as the reply asked for it.
     """
 
@@ -71,6 +72,7 @@ class Flight:
         "request",
         "tape",
         "timeline",
+        "was_given_up",
         "was_heard",
     )
 
@@ -89,6 +91,7 @@ class Flight:
         self.outcome: Outcome | None = None
         self.landed_at: float | None = None
         self.was_heard = False
+        self.was_given_up = False
         self.not_before = 0.0
 
     # What can be told of it.
@@ -132,6 +135,12 @@ class Flight:
             self.landed_at = self.timeline.now
             self.was_heard = not self.performer.is_over
             self.performer.hear(self, outcome)
+
+    def is_given_up(self) -> None:
+        """Let the performer make an outcome of its own; the request may arrive all the same."""
+        if self.outcome is None:
+            self.was_given_up = True
+            self.ends(Failure(self.request.id, "timeout", "simulated: nobody waited for it", sent=True))
 
     def tells_again(self, after: float) -> None:
         """Tell the performer once more: what the server said, or, where it said nothing, what it was told before."""

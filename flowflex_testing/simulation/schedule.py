@@ -1,13 +1,17 @@
 """One schedule: a tape, a mode and a loop, run to its end and held against the invariants."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowflex_testing.simulation.invariants import violation
 from flowflex_testing.simulation.sending import drive
 from flowflex_testing.simulation.story import lines_of
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.world import MODES, Mode, World
+
+_HERE = str(Path(__file__).parent)
 
 # Runs every send of a world: `drive` is that of the core alone, and an embedder has one of its own.
 Loop = Callable[[World], None]
@@ -36,6 +40,12 @@ class Finding:
     seed: str
     story: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """Tell it in lines: for who reads of it in the output of a test."""
+        drawn = f" from seed {self.seed}" if self.seed else ""
+        lines = [f"{self.rule}: {self.words}", *self.story, f"{self.mode}{drawn}; tape {self.tape or '(empty)'}"]
+        return "\n".join(lines)
+
 
 def mode_of(number: int) -> Mode:
     """Return the mode of the schedule of that number in a campaign: each in its turn."""
@@ -62,7 +72,16 @@ def attempt(tape: Tape, mode: Mode, loop: Loop) -> tuple[World, Wrong | None]:
         loop(world)
         return world, violation(world)
     except Exception as error:
-        return world, ("nothing_is_raised", f"{type(error).__name__}: {error}")
+        return world, ("nothing_is_raised", _told(error))
+
+
+def _told(error: BaseException) -> str:
+    """Say what was raised, and where: the last lines that led there, those of this package left out."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_HERE)]
+    places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames[-3:])
+    return f"{type(error).__name__}: {error}" + (f" (at {places})" if places else "")
 
 
 def conclude(world: World, wrong: Wrong | None, loop: Loop, *, seed: str = "", twice: bool = False) -> Finding | None:

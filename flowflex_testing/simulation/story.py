@@ -1,5 +1,7 @@
 """The story of a world: what happened in it, a line each, for who reads of a failure at three in the morning."""
 
+from operator import itemgetter
+
 from flowflex_core.messages import Failure, Response
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.timeline import FIRST_MOMENT
@@ -7,7 +9,7 @@ from flowflex_testing.simulation.world import Send, World
 
 
 def lines_of(world: World) -> list[str]:
-    """Tell of the world, its flights in the order in which they left, and its ends."""
+    """Tell of the world, of its flights and lives in the order of time, and of its ends."""
     settings = world.sends[0].settings
     lines = [
         f"{world.mode}: {len(world.sends)} sends, max_retries={settings.max_retries}, "
@@ -15,7 +17,9 @@ def lines_of(world: World) -> list[str]:
         f"storage like {world.store.switches.storage_dialect}, "
         f"what may happen: {', '.join(mishap.name for mishap in world.menu) or 'nothing'}"
     ]
-    lines += [_flight_line(flight) for flight in world.network.flights]
+    told = [(flight.at, _flight_line(flight)) for flight in world.network.flights]
+    told += [(moment, f"{_time(moment)}  {words}") for moment, words in world.notes]
+    lines += [line for _, line in sorted(told, key=itemgetter(0))]
     for tenant in world.store.tenants.values():
         lines += [
             f"{_time(event.accepted_at)}  accepted {event.id} under {event.idempotency_key}: {event.payload}"

@@ -98,7 +98,7 @@ class Send:
         lives: How many processes have worked on it.
         began_at: When the life of the present process began.
         snapshots: Every snapshot that was saved, in order.
-        came_with_errors: Those that came with an error.
+        came_with_errors: Those of a send that had failed: they give it all attempts anew.
         result: What it returned; None where it did not.
         error: What it raised; None where it did not.
         ended_at: When it returned or raised.
@@ -155,6 +155,7 @@ class World:
         menu: The mishaps that exist in this world.
         sends: What is sent.
         is_endless: Whether things went on for so long that they were not waited for.
+        notes: What else is to be told of it: when, and in words.
     """
 
     def __init__(self, tape: Tape, mode: Mode) -> None:
@@ -184,6 +185,7 @@ class World:
         # How long nobody works on a send that is gone on with, if it is not at once.
         self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.goes_on else 0.0
         self.is_endless = False
+        self.notes: list[tuple[float, str]] = []
         self.timeline = Timeline()
         self.store = Store(
             [Tenant("default", API_KEY, API_SECRET, CODE)], ServerTime(self.timeline), _switches(choose(2)), STORAGE
@@ -201,6 +203,10 @@ class World:
     def jumped(self) -> bool:
         """Whether time jumped, as while a machine sleeps."""
         return self.timeline.jumped
+
+    def note(self, send: Send, words: str) -> None:
+        """Take in what is to be told where it failed."""
+        self.notes.append((self.timeline.now, f"send {send.number} {words}"))
 
     def may_live_again(self, send: Send) -> bool:
         """Whether another process may work on a send after the present one."""

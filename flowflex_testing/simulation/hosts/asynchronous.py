@@ -57,6 +57,7 @@ class AsyncHost(Host):
             content = content_of(request)
         else:
             content = b"".join([chunk async for chunk in body.chunks()])
+        self._count()
         self._stay_dead()
         self.catch_up()
         world = self._world
@@ -68,10 +69,26 @@ class AsyncHost(Host):
             self.is_given_up = True
             self.cancel()
         self.catch_up()
-        await event.wait()
+        try:
+            await event.wait()
+        except BaseException:
+            self._gives_up(flight)
+            raise
         self._die_perhaps()
         assert flight.outcome is not None
         return flight.outcome
+
+    def _gives_up(self, flight: Flight) -> None:
+        """Let a flight end for a loop that has cancelled it, by a timeout of its own or because all is done."""
+        self._heard.pop(id(flight), None)
+        if not self.is_over and not self.is_given_up:
+            self.catch_up()
+            flight.is_given_up()
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether tasks still wait for an outcome."""
+        return bool(self._heard)
 
     def _die(self) -> None:
         self.is_over = self.is_dead = True

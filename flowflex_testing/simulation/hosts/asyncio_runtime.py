@@ -6,8 +6,13 @@ from collections.abc import Callable
 from math import inf, nextafter
 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncHost, AsyncRun, with_operation
+from flowflex_testing.simulation.hosts.host import NOTHING_WILL_HAPPEN
+from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.timeline import Timeline
 from flowflex_testing.simulation.world import Send, World
+
+# A schedule takes some hundreds.
+_MOST_ROUNDS = 100_000
 
 
 def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
@@ -37,12 +42,16 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
                     raise
             if host.is_dead:
                 away = host.died()
+                continue
+            await asyncio.sleep(0)  # for what was cancelled last
+            if host.is_waited_for:
+                raise RuntimeError("it ended with requests in flight, and their tasks were not cancelled")
 
     async def every_send(world: World) -> None:
         await asyncio.gather(*(every_life(world, send) for send in world.sends))
 
     def loop(world: World) -> None:
-        event_loop = _TimelineEventLoop(world.timeline)
+        event_loop = _TimelineEventLoop(world.timeline, world.tape)
         with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
             runner.run(every_send(world))
         while world.timeline.run_next():
@@ -54,9 +63,11 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
 class _TimelineSelector(selectors.SelectSelector):
     """Waits by letting the next thing happen."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, tape: Tape) -> None:
         super().__init__()
         self._timeline = timeline
+        self._tape = tape
+        self._rounds = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Let time pass, `timeout` seconds at most."""
@@ -66,15 +77,22 @@ class _TimelineSelector(selectors.SelectSelector):
             # At least to the next number there is: asyncio wants a timer to be past, and not just due.
             timeline.now = nextafter(timeline.now + max(timeout, 0.0), inf)
         elif next_at is None:
-            raise RuntimeError("the loop waits, and nothing will ever happen")
+            raise RuntimeError(NOTHING_WILL_HAPPEN)
         else:
             timeline.run_next()
+            # What happens in the same moment may be seen at the same time, or one after the other.
+            while timeline.next_at == timeline.now and self._tape.once_in(2):
+                timeline.run_next()
+        self._rounds += 1
+        if self._rounds > _MOST_ROUNDS:
+            self._rounds = 0  # for the tasks to be cancelled
+            raise RuntimeError(f"the event loop has gone round {_MOST_ROUNDS:,} times, and the sends have not ended")
         return []
 
 
 class _TimelineEventLoop(asyncio.SelectorEventLoop):
-    def __init__(self, timeline: Timeline) -> None:
-        super().__init__(_TimelineSelector(timeline))
+    def __init__(self, timeline: Timeline, tape: Tape) -> None:
+        super().__init__(_TimelineSelector(timeline, tape))
         self._timeline = timeline
 
     def time(self) -> float:

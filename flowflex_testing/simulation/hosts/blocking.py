@@ -1,6 +1,7 @@
 """A host for blocking code: one request at a time, in the only thread there is."""
 
 from collections.abc import Callable
+from math import inf, nextafter
 from typing import Any
 
 from flowflex_core.errors import FlowFlexError
@@ -21,6 +22,7 @@ class BlockingHost(Host):
     def perform(self, request: Request, body: Any = None) -> Outcome:
         """Perform a request, and return what came of it; `body`, as a transport is given it, where a client does."""
         content = content_of(request) if body is None or isinstance(body, bytes) else b"".join(body.chunks())
+        self._count()
         self._stay_dead()
         flight = Flight(self._world.network, self, request, content)
         flight.decided_at = self._looked_at
@@ -39,6 +41,7 @@ class BlockingHost(Host):
 
     def sleep(self, seconds: float) -> None:
         """Let so much time pass."""
+        self._count()
         self._die_perhaps()
         _pass(self._world.timeline, seconds)
         self.now()  # a client with a clock of its own looks at that when it wakes
@@ -100,7 +103,8 @@ def _one_after_the_other(run: BlockingClientRun, *, dies: bool, resumes: bool) -
 
 
 def _pass(timeline: Timeline, seconds: float) -> None:
-    until = timeline.now + seconds
+    # At least to the next number there is: a wait may be too short for a clock of seconds since the epoch.
+    until = nextafter(timeline.now + seconds, inf) if seconds > 0 else timeline.now
     while (next_at := timeline.next_at) is not None and next_at <= until:
         timeline.run_next()
     timeline.now = max(timeline.now, until)

@@ -11,6 +11,12 @@ from flowflex_core.settings import Settings
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.world import Send, World, payload_in
 
+# A loop that calls its host so often in one life goes round for ever; one that sleeps in slices of a tenth of a second
+# does not come near.
+_MOST_CALLS = 100_000
+
+NOTHING_WILL_HAPPEN = "the loop waits, and nothing will ever happen"
+
 
 class ProcessDied(BaseException):
     """The process is killed in this very call of the host. Nothing that a loop makes of it is heard of."""
@@ -42,23 +48,33 @@ class Host:
         self._dies = dies and world.may_die
         self._resumes = resumes and world.goes_on
         self._looked_at = send.began_at = world.timeline.now
-        # The requests of which the operation has heard, and those of which it had when it was saved. A client has its
-        # operation for itself, and so None.
-        self._handed_in: set[str] | None = None
+        self._calls = 0
+        if send.lives > 1:
+            begins = "from the start" if not send.snapshots else f"from snapshot {len(send.snapshots)}"
+            world.note(send, f"begins life {send.lives}, {begins}")
+        # None of a client, which has it for itself.
+        self._operation: _WatchedSend | None = None
+        # The requests of which the operation had heard when it was saved.
         self._saved: set[str] = set()
 
     # For the loop
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
+        self._count()
         self._looked_at = self._world.timeline.now
         return self._looked_at
 
     def save(self, snapshot: str) -> None:
         """Keep a snapshot where the death of the process does not reach it."""
+        self._count()
         self._die_perhaps()
         self._send.snapshots.append(snapshot)
-        self._saved |= self._handed_in or set()
+        self._world.note(self._send, f"saves snapshot {len(self._send.snapshots)}")
+        if self._operation is not None:
+            self._saved |= self._operation.handed_in
+            if self._operation.is_done:
+                self._send.came_with_errors.add(snapshot)  # as that of the error is, it gives all attempts anew
         self._die_perhaps()
 
     @property
@@ -99,7 +115,9 @@ class Host:
             operation = _WatchedSend.start(
                 send.settings, send.event, send.payload, idempotency_key=send.key, sizes=send.sizes
             )
-        operation.handed_in = self._handed_in = set()
+        operation.handed_in = set()
+        operation.is_done = False
+        self._operation = operation
         return operation
 
     # For the network
@@ -122,18 +140,20 @@ class Host:
             return None
         self._end()
         if self._resumes and self._world.goes_on_after(self._send, error):
-            handed_in, ended_at, self._send.ended_at = self._handed_in, self._send.ended_at, None
-            if handed_in is None:
+            ended_at, self._send.ended_at = self._send.ended_at, None
+            if (operation := self._operation) is None:
                 # What came in the very moment of the error may have come behind it, and be in no snapshot.
                 self._forget(lambda flight: flight.landed_at == ended_at)
             else:
-                self._forget(lambda flight: flight.request.id not in handed_in)
+                self._forget(lambda flight: flight.request.id not in operation.handed_in)
+            self._world.note(self._send, f"raises {type(error).__name__}, whose snapshot is gone on with: {error}")
             return self._world.time_to_next_life(self._send)
         self._send.error = error.with_traceback(None)  # which would hold all that is in its frames
         return None
 
     def died(self) -> float | None:
         """Write down that the process was killed: what it had heard and not saved, nobody has heard."""
+        self._world.note(self._send, "the process is killed")
         self._forget(lambda flight: flight.request.id not in self._saved)
         return self._world.time_to_next_life(self._send)
 
@@ -150,6 +170,14 @@ class Host:
     def _end(self) -> None:
         self.is_over = True
         self._send.ended_at = self.now()
+
+    def _count(self) -> None:
+        self._calls += 1
+        if self._calls > _MOST_CALLS:
+            raise RuntimeError(
+                f"the loop has called its host {_MOST_CALLS:,} times, and its send has not ended: does it wait "
+                "turn.wait seconds where there is nothing to perform?"
+            )
 
     # Death
 
@@ -178,11 +206,13 @@ class Host:
 class _WatchedSend(SendEvent):
     """A send that tells of which requests it has heard: a process may die between that and what it saves."""
 
-    __slots__ = ("handed_in",)
+    __slots__ = ("handed_in", "is_done")
 
     handed_in: set[str]
+    is_done: bool
 
     def advance(self, now: float, *outcomes: Outcome) -> Turn:
         turn = super().advance(now, *outcomes)
         self.handed_in.update(outcome.request_id for outcome in outcomes)
+        self.is_done = turn.done
         return turn

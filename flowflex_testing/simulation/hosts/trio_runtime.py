@@ -5,7 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncClientRun, AsyncHost, AsyncRun, with_operation
-from flowflex_testing.simulation.hosts.host import ProcessDied
+from flowflex_testing.simulation.hosts.host import NOTHING_WILL_HAPPEN, ProcessDied
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
 from flowflex_testing.simulation.world import Send, World
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import trio
 
 # Seconds that no loop waits for.
-_EVER = 1e9
+_EVER = 1e6
 
 
 def on_trio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
@@ -62,11 +62,13 @@ def _at_the_same_time(run: AsyncClientRun, *, dies: bool, resumes: bool) -> Call
     async def every_send(world: World, clock: trio.testing.MockClock) -> None:
         pump = _Pump(world.timeline, clock, trio.Event())
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(pump.run)
+            nursery.start_soon(pump.run, nursery.cancel_scope)
             async with trio.open_nursery() as senders:
                 for send in world.sends:
                     senders.start_soon(every_life, world, send, pump)
             nursery.cancel_scope.cancel()
+        if pump.is_stuck:
+            raise RuntimeError(NOTHING_WILL_HAPPEN)
 
     def loop(world: World) -> None:
         clock = trio.testing.MockClock(autojump_threshold=0)
@@ -87,17 +89,18 @@ class _Pump:
         self._timeline = timeline
         self._clock = clock
         self._changed = changed
+        self.is_stuck = False
 
     def look_again(self) -> None:
         self._timeline.now = max(self._timeline.now, FIRST_MOMENT + self._clock.current_time())
         self._changed.set()
 
-    async def run(self) -> None:
-        """Let what is on the timeline happen when it is due on the clock of trio."""
+    async def run(self, everything: "trio.CancelScope") -> None:
+        """Let what is on the timeline happen when it is due for trio; cancel everything where nothing ever will."""
         import trio
 
         timeline = self._timeline
-        while True:
+        while not self.is_stuck:
             self._changed = trio.Event()
             while (next_at := timeline.next_at) is not None and next_at - FIRST_MOMENT <= self._clock.current_time():
                 timeline.run_next()
@@ -106,5 +109,5 @@ class _Pump:
                 self._clock.current_time() + _EVER if next_at is None else next_at - FIRST_MOMENT
             ) as scope:
                 await self._changed.wait()
-            if next_at is None and scope.cancelled_caught:
-                raise RuntimeError("the loop waits, and nothing will ever happen")
+            self.is_stuck = next_at is None and scope.cancelled_caught
+        everything.cancel()

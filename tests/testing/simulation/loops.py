@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import threading
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from queue import Empty
@@ -14,6 +15,7 @@ from unittest.mock import patch
 
 import trio
 
+from flowflex_core import Failure
 from flowflex_testing.simulation.hosts import blocking_client, client_on_trio
 from flowflex_testing.simulation.network import API
 from flowflex_testing.simulation.timeline import FIRST_MOMENT
@@ -35,15 +37,16 @@ def sequential(operation, host):
     return operation.result()
 
 
-async def with_asyncio(operation, host):
+async def with_asyncio(operation, host, perform=None):
     """Take a task a request, and cancel those that are under way in the end."""
+    perform = perform or host.perform
     tasks = set()
     turn = operation.advance(host.now())
     try:
         while not turn.done:
             if turn.checkpoint:
                 host.save(operation.snapshot())
-            tasks |= {asyncio.ensure_future(host.perform(request)) for request in turn.requests}
+            tasks |= {asyncio.ensure_future(perform(request)) for request in turn.requests}
             done: set[asyncio.Future[Any]] = set()
             if tasks:
                 done, tasks = await asyncio.wait(tasks, timeout=turn.wait, return_when=asyncio.FIRST_COMPLETED)
@@ -57,12 +60,66 @@ async def with_asyncio(operation, host):
     return operation.result()
 
 
-async def with_trio(operation, host):
+async def with_asyncio_timeouts(operation, host):
+    """Bound each request by a timeout of one's own."""
+
+    async def perform(request):
+        try:
+            async with asyncio.timeout(request.total):
+                return await host.perform(request)
+        except TimeoutError:
+            return Failure(request.id, "timeout", "a timeout of the loop's own", sent=True)
+
+    return await with_asyncio(operation, host, perform)
+
+
+async def in_a_task_group(operation, host):
+    """Save in a task, perform in others, and hand in what has come to a queue."""
+    came: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def perform(request):
+        came.put_nowait(await host.perform(request))
+
+    async def save():
+        host.save(operation.snapshot())
+
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        turn = operation.advance(host.now())
+        while not turn.done:
+            if turn.checkpoint:
+                await group.create_task(save())
+            tasks += [group.create_task(perform(request)) for request in turn.requests]
+            outcomes = []
+            with suppress(TimeoutError):
+                async with asyncio.timeout(turn.wait):
+                    outcomes.append(await came.get())
+            while not came.empty():
+                outcomes.append(came.get_nowait())
+            turn = operation.advance(host.now(), *outcomes)
+        for task in tasks:
+            task.cancel()
+    return operation.result()
+
+
+async def with_trio_timeouts(operation, host):
+    """Bound each request by a timeout of one's own."""
+
+    async def perform(request):
+        with trio.move_on_after(request.total):
+            return await host.perform(request)
+        return Failure(request.id, "timeout", "a timeout of the loop's own", sent=True)
+
+    return await with_trio(operation, host, perform)
+
+
+async def with_trio(operation, host, perform=None):
     """Take a task a request, and cancel those that are under way in the end."""
+    perform = perform or host.perform
     sending, receiving = trio.open_memory_channel(100)
 
     async def work(request):
-        sending.send_nowait(await host.perform(request))
+        sending.send_nowait(await perform(request))
 
     async with trio.open_nursery() as nursery:
         turn = operation.advance(host.now())

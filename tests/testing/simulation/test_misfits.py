@@ -1,0 +1,180 @@
+"""Loops that do what they should not: each is found, or said to be endless, and none can hold the simulator up."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import trio
+
+from flowflex_testing.simulation.campaign import assert_every_rule_holds, first_finding, replayed
+from flowflex_testing.simulation.hosts import blocking, on_asyncio, on_trio
+from flowflex_testing.simulation.schedule import judge
+from flowflex_testing.simulation.tape import Tape
+from tests.testing.simulation import loops
+
+
+async def waits_on_asyncio(operation, host):
+    """Wait for what never comes."""
+    operation.advance(host.now())
+    await asyncio.Event().wait()
+
+
+async def waits_on_trio(operation, host):
+    """Wait for what never comes."""
+    operation.advance(host.now())
+    await trio.sleep_forever()
+
+
+def asks_again_and_again(operation, host):
+    """Never wait."""
+    while not operation.advance(host.now()).done:
+        pass
+    return operation.result()
+
+
+def sleeps_again_and_again(_operation, host):
+    """Do nothing but wait."""
+    while True:
+        host.sleep(3_600.0)
+
+
+async def looks_again_and_again(operation, host):
+    """Wait without time."""
+    operation.advance(host.now())
+    while True:  # noqa: ASYNC110 - as somebody might
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("loop", "words"),
+    [
+        (on_asyncio(waits_on_asyncio), "nothing will ever happen"),
+        (on_trio(waits_on_trio), "nothing will ever happen"),
+        (blocking(asks_again_and_again), "does it wait turn.wait seconds"),
+        (blocking(sleeps_again_and_again), "does it wait turn.wait seconds"),
+        (on_asyncio(looks_again_and_again), "has gone round"),
+    ],
+)
+def test_a_loop_without_an_end_is_an_error(loop, words):
+    """A loop that waits for what never happens, or goes round for ever, ends with an error that says so."""
+    found = judge(Tape(b""), "safety", loop)
+    assert found is not None
+    assert found.rule == "nothing_is_raised"
+    assert words in found.words
+
+
+def looks_at_a_clock_of_its_own(operation, host):
+    """Count the seconds since the loop began, which are told more finely than those since the epoch."""
+    began = host.now()
+    turn = operation.advance(0.0)
+    while not turn.done:
+        outcomes = [host.perform(request) for request in turn.requests]
+        if not outcomes:
+            host.sleep(turn.wait)
+        turn = operation.advance(host.now() - began, *outcomes)
+    return operation.result()
+
+
+def test_the_shortest_wait_takes_time():
+    """A wait that is shorter than the clock can show ends all the same."""
+    for number in range(300):
+        found = judge(Tape.of_seed(f"hosts/{number}"), "safety", blocking(looks_at_a_clock_of_its_own))
+        assert found is None or found.rule != "nothing_is_raised"
+
+
+async def cancels_itself(operation, host):
+    """Raise what only a caller's cancel raises."""
+    operation.advance(host.now())
+    raise asyncio.CancelledError
+
+
+async def leaves_tasks(operation, host):
+    """Perform in tasks, and forget them when all is done."""
+    tasks = set()
+    turn = operation.advance(host.now())
+    while not turn.done:
+        tasks |= {asyncio.ensure_future(host.perform(request)) for request in turn.requests}
+        done: set[asyncio.Task[Any]] = set()
+        if tasks:
+            done, tasks = await asyncio.wait(tasks, timeout=turn.wait, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(turn.wait)
+        turn = operation.advance(host.now(), *[task.result() for task in done])
+    return operation.result()
+
+
+async def hands_in_one(operation, host):
+    """Hand in one outcome of those that have come, and forget the others."""
+    tasks = set()
+    turn = operation.advance(host.now())
+    try:
+        while not turn.done:
+            tasks |= {asyncio.ensure_future(host.perform(request)) for request in turn.requests}
+            done: set[asyncio.Task[Any]] = set()
+            if tasks:
+                done, tasks = await asyncio.wait(tasks, timeout=turn.wait, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(60.0 if turn.wait is None else turn.wait)
+            turn = operation.advance(host.now(), *[task.result() for task in done][:1])
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return operation.result()
+
+
+@pytest.mark.parametrize(
+    ("loop", "words"),
+    [
+        (cancels_itself, "cancelled by itself"),
+        (leaves_tasks, "their tasks were not cancelled"),
+        (hands_in_one, ""),
+    ],
+)
+def test_what_asyncio_lets_pass_is_found(loop, words):
+    """A loop that cancels itself, leaves its tasks behind, or drops one of two outcomes of one moment is found."""
+    found = first_finding("misfits", 1_000, on_asyncio(loop))
+    assert found is not None
+    assert words in found.words
+
+
+def breaks(operation, host):
+    """Fail by a mistake of the loop's own."""
+    operation.advance(host.now())
+    return vars(host)["no such key"]
+
+
+async def breaks_in_a_task(operation, host):
+    """Fail by a mistake in a task of a nursery."""
+    async with trio.open_nursery():
+        breaks(operation, host)
+
+
+@pytest.mark.parametrize("loop", [blocking(breaks), on_trio(breaks_in_a_task)])
+def test_an_exception_is_told_with_its_place(loop):
+    """What a loop raises by mistake is told as it was raised, with the line that raised it."""
+    found = judge(Tape(b""), "safety", loop)
+    assert found is not None
+    assert found.words.startswith("KeyError: 'no such key' (at ")
+    assert "test_misfits.py" in found.words
+    assert "in breaks)" in found.words
+
+
+def test_a_finding_is_told_whole():
+    """An assertion that fails tells the rule, the simplest story, its schedule, and how to run it again."""
+    loop = blocking(loops.forgetful)
+    with pytest.raises(AssertionError) as caught:
+        assert_every_rule_holds(loop, seed="hosts", schedules=30)
+    words = str(caught.value)
+    found = first_finding("hosts", 30, loop)
+    assert found is not None
+    assert words.startswith(f"{found.rule}: ")
+    assert "send 0: upload-url/0/1" in words
+    assert f"found in schedule {found.seed}" in words
+    again = words.rpartition("again: ")[2].partition("  #")[0]
+    assert eval(again, {"replayed": replayed, "loop": loop}).rule == found.rule
+
+
+def test_a_loop_that_keeps_every_rule_passes():
+    """Of a loop with which nothing is wrong nothing is said."""
+    assert_every_rule_holds(blocking(loops.sequential, dies=True), seed="hosts", schedules=60)
