@@ -138,8 +138,10 @@ class Flight:
 
     def is_given_up(self) -> None:
         """Let the performer make an outcome of its own; the request may arrive all the same."""
-        if self.outcome is None:
-            self.was_given_up = True
+        self.was_given_up = True
+        if self.outcome is not None:
+            self.was_heard = False  # it came in the very moment
+        else:
             self.ends(Failure(self.request.id, "timeout", "simulated: nobody waited for it", sent=True))
 
     def tells_again(self, after: float) -> None:

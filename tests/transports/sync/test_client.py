@@ -416,6 +416,9 @@ def test_forked_processes_go_on_with_the_client(fake):
 
 
 INTERRUPTED = """
+import faulthandler
+faulthandler.dump_traceback_later(20, exit=True)  # a hang tells where
+
 import os, signal, socket, sys, threading, time, json
 from flowflex_transports import Event, FlowFlex, file
 
