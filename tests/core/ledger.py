@@ -14,6 +14,10 @@ from tests.core.worlds import EVENT, PUT, UPLOAD_URL, Effect, leg_of
 NAME_OF_THE_EVENT = ""
 
 
+# Seconds for which FlowFlex is trusted to know a key, and so for which a refusal is about the first POST, too.
+_KEY_IS_REMEMBERED = 23 * 3600.0
+
+
 @dataclass
 class Ledger:
     """The books of one send, over all of its runs.
@@ -26,6 +30,8 @@ class Ledger:
         doubt: Whether one of the answered POSTs may have had its effect.
         accepted: Whether one of them had it.
         ever_granted: The names of the files that an upload URL was granted for.
+        now: The latest time that the present run was told.
+        posted_at: When the event was first posted: after 23 hours no reply says what became of that any more.
         failed: By file name ("" for the event) and leg, how many attempts of the present leg had no success.
     """
 
@@ -37,6 +43,8 @@ class Ledger:
     accepted: bool = False
     failed: dict[tuple[str, str], int] = field(default_factory=dict)
     ever_granted: set[str] = field(default_factory=set)
+    now: float = float("-inf")
+    posted_at: float | None = None
     _put_doubt: set[str] = field(default_factory=set)
 
     def enter(self, call: Call) -> None:
@@ -46,6 +54,7 @@ class Ledger:
             self.enter_request(request)
 
     def enter_answers(self, call: Call) -> None:
+        self.now = max(self.now, call.now)
         for given in call.given:
             if self.in_flight.pop(given.request.id, None) is not None:
                 self._answer(given)
@@ -53,6 +62,8 @@ class Ledger:
     def enter_request(self, request: Request) -> None:
         self.in_flight[request.id] = request
         if leg_of(request) == EVENT:
+            if not self.posts:
+                self.posted_at = self.now
             self.posts.append(request)
 
     def name(self, request: Request) -> str:
@@ -74,6 +85,7 @@ class Ledger:
                 self.doubt = True
         self.in_flight.clear()
         self.granted.clear()
+        self.now = float("-inf")
 
     @property
     def may_have_arrived(self) -> bool:
@@ -100,7 +112,8 @@ class Ledger:
                 self._put_doubt.add(name) if leg == PUT else None
                 self.doubt = self.doubt or leg == EVENT
             elif effect is Effect.NEVER and leg == EVENT:
-                self.doubt = False
+                assert self.posted_at is not None
+                self.doubt = self.doubt and self.now >= self.posted_at + _KEY_IS_REMEMBERED
 
     def _count(self, request: Request) -> None:
         place = self.name(request), leg_of(request)
