@@ -42,7 +42,7 @@ class Host:
         self.number = send.number
         self.is_over = False
         self.is_dead = False
-        self.tries_anew = self._came_with_an_error(send)
+        self.tries_anew = bool(send.snapshots) and send.snapshots[-1] in send.came_with_errors
         self._world = world
         self._send = send
         self._dies = dies and world.may_die
@@ -197,10 +197,6 @@ class Host:
     def _die(self) -> None:
         self.is_over = self.is_dead = True
         raise ProcessDied
-
-    @staticmethod
-    def _came_with_an_error(send: Send) -> bool:
-        return bool(send.snapshots) and send.snapshots[-1] in send.came_with_errors
 
 
 class _WatchedSend(SendEvent):
