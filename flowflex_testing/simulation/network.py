@@ -136,7 +136,7 @@ class Flight:
             self.was_heard = not self.performer.is_over
             self.performer.hear(self, outcome)
 
-    def is_given_up(self) -> None:
+    def is_waited_for_no_more(self) -> None:
         """Let the performer make an outcome of its own; the request may arrive all the same."""
         self.was_given_up = True
         if self.outcome is not None:

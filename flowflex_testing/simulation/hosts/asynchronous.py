@@ -83,7 +83,7 @@ class AsyncHost(Host):
         self._heard.pop(id(flight), None)
         if not self.is_over and not self.is_given_up:
             self.catch_up()
-            flight.is_given_up()
+            flight.is_waited_for_no_more()
 
     @property
     def is_waited_for(self) -> bool:
