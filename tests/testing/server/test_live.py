@@ -308,11 +308,12 @@ def test_a_drain_lets_the_exchange_under_way_end(tls):
 
 def test_a_drain_waits_no_longer_than_it_may():
     """Then the fake stops as ever; without a server there is nothing to drain."""
-    with FakeFlowFlex() as fake:
-        wire = Wire(fake.storage_url)
-        wire.send(put(fake, 1000) + b"begun")
+    with FakeFlowFlex() as fake, wire_to(fake.storage_url) as wire:
+        wire.send(put(fake, 1000).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+        assert wire.head()[0] == 100  # only now is the exchange surely under way
+        wire.send(b"begun")
         fake.drain(0)
         assert fake_threads() != []
-    assert wire.is_over()
-    wire.socket.close()
+        fake.stop()
+        assert wire.is_over()
     fake.drain(0)
