@@ -452,11 +452,14 @@ except KeyboardInterrupt:
 
 
 @contextmanager
-def struck_once(server, files, many, *, ready) -> Iterator[list[Any]]:
+def struck_once(server, files, many, environment, *, ready) -> Iterator[list[Any]]:
     """Run a send in a process of its own, strike Ctrl-C once it is `ready`, and give what it says of its end."""
     options = {**BASE, "base_url": server.url("")}
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, json.dumps([options, files, many])], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", INTERRUPTED, json.dumps([options, files, many])],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         ready()
@@ -472,7 +475,7 @@ def struck_once(server, files, many, *, ready) -> Iterator[list[Any]]:
     ("files", "many", "stuck"),
     [(0, 0, "event"), (1, 0, "put"), (4, 0, "put"), (4, 0, "url"), (1, 0, "backoff"), (2, 2, "put"), (0, 3, "event")],
 )
-def test_ctrl_c_frees_the_caller_at_once(files, many, stuck):
+def test_ctrl_c_frees_the_caller_at_once(files, many, stuck, unmeasured):
     """Within 0.2 s, with every socket closed and no thread left, whatever the send was doing."""
     reached = threading.Semaphore(0)
 
@@ -497,7 +500,10 @@ def test_ctrl_c_frees_the_caller_at_once(files, many, stuck):
         for _ in range(max(files, 1) * max(many, 1)):
             assert reached.acquire(timeout=20)
 
-    with ScriptedServer(script) as server, struck_once(server, files, many, ready=ready) as (freed, threads, sockets):
+    with (
+        ScriptedServer(script) as server,
+        struck_once(server, files, many, unmeasured, ready=ready) as (freed, threads, sockets),
+    ):
         assert freed < 0.2
         assert threads == []
         assert sockets == []
