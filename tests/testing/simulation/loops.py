@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import trio
 
+from examples import asyncio_loop, trio_loop
 from flowflex_core import Failure
 from flowflex_testing.simulation.hosts import blocking_client, client_on_trio
 from flowflex_testing.simulation.network import API
@@ -38,26 +39,8 @@ def sequential(operation, host):
 
 
 async def with_asyncio(operation, host, perform=None):
-    """Take a task a request, and cancel those that are under way in the end."""
-    perform = perform or host.perform
-    tasks = set()
-    turn = operation.advance(host.now())
-    try:
-        while not turn.done:
-            if turn.checkpoint:
-                host.save(operation.snapshot())
-            tasks |= {asyncio.ensure_future(perform(request)) for request in turn.requests}
-            done: set[asyncio.Future[Any]] = set()
-            if tasks:
-                done, tasks = await asyncio.wait(tasks, timeout=turn.wait, return_when=asyncio.FIRST_COMPLETED)
-            else:
-                await asyncio.sleep(turn.wait)
-            turn = operation.advance(host.now(), *[task.result() for task in done])
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return operation.result()
+    """Run the example that README points to."""
+    return await asyncio_loop.run(operation, perform or host.perform, host.save, host.now)
 
 
 async def with_asyncio_timeouts(operation, host):
@@ -114,26 +97,8 @@ async def with_trio_timeouts(operation, host):
 
 
 async def with_trio(operation, host, perform=None):
-    """Take a task a request, and cancel those that are under way in the end."""
-    perform = perform or host.perform
-    sending, receiving = trio.open_memory_channel(100)
-
-    async def work(request):
-        sending.send_nowait(await perform(request))
-
-    async with trio.open_nursery() as nursery:
-        turn = operation.advance(host.now())
-        while not turn.done:
-            if turn.checkpoint:
-                host.save(operation.snapshot())
-            for request in turn.requests:
-                nursery.start_soon(work, request)
-            outcomes = []
-            with trio.move_on_after(float("inf") if turn.wait is None else turn.wait):
-                outcomes.append(await receiving.receive())
-            turn = operation.advance(host.now(), *outcomes)
-        nursery.cancel_scope.cancel()
-    return operation.result()
+    """Run the example that README points to."""
+    return await trio_loop.run(operation, perform or host.perform, host.save, host.now)
 
 
 def options_of(host):
