@@ -2,10 +2,12 @@
 
 import pytest
 
+from flowflex_core import FlowFlexError
 from flowflex_testing.simulation.campaign import run_schedules
 from flowflex_testing.simulation.hosts import blocking, on_asyncio, on_trio
-from flowflex_testing.simulation.schedule import judge, mode_of
+from flowflex_testing.simulation.schedule import judge, mode_of, run
 from flowflex_testing.simulation.tape import Tape
+from flowflex_testing.simulation.timeline import FIRST_MOMENT
 from tests.testing.simulation import loops
 
 HOSTS = {
@@ -51,3 +53,16 @@ def test_a_loop_that_drops_failures_is_found():
     )
     found = next(finding for finding in findings if finding is not None)
     assert found.story
+
+
+def test_who_wakes_has_looked_at_the_clock():
+    """What a client with a clock of its own does after a sleep it has decided when it woke, and not before."""
+
+    def sleeps_first(operation, host):
+        requests = operation.advance(host.now()).requests
+        host.sleep(60.0)
+        host.perform(requests[0])
+        raise FlowFlexError("enough")
+
+    (flight,) = run(Tape(b""), "safety", blocking(sleeps_first)).network.flights
+    assert flight.decided_at == flight.at >= FIRST_MOMENT + 60.0
