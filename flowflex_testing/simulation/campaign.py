@@ -11,10 +11,12 @@ from flowflex_testing.simulation.schedule import Finding, Loop, attempt, conclud
 from flowflex_testing.simulation.sending import drive
 from flowflex_testing.simulation.shrink import shrink
 from flowflex_testing.simulation.tape import Tape
-from flowflex_testing.simulation.world import Mode, World
+from flowflex_testing.simulation.world import MODES, Mode, World
 
 # What a core takes at once: a fifth of a second, so that none waits long for the last of the others.
 _CHUNK = 500
+# A loop that goes round for ever takes a second for each try.
+_LONGEST_SHRINKING = 10.0
 # Every so many schedules one is run twice, to see that it replays.
 _TWICE_IN = 64
 
@@ -123,9 +125,12 @@ def run_campaign(seed: str, schedules: int, jobs: int | None = None) -> Iterator
 
 
 def shrunk(finding: Finding, loop: Loop = drive) -> Finding:
-    """Return the simplest finding that breaks the same rule in the same mode."""
+    """Return the simplest finding that breaks the same rule in the same mode, as far as it is found in some seconds."""
+    until = time.monotonic() + _LONGEST_SHRINKING
 
     def still_fails(tape: bytes) -> bool:
+        if time.monotonic() > until:
+            return False
         found = judge(Tape(tape), finding.mode, loop)
         return found is not None and found.rule == finding.rule
 
@@ -133,5 +138,11 @@ def shrunk(finding: Finding, loop: Loop = drive) -> Finding:
 
 
 def replayed(tape: str, mode: Mode, loop: Loop = drive) -> Finding | None:
-    """Run the schedule of a tape again."""
+    """Run the schedule of a tape again.
+
+    Raises:
+        ValueError: The tape or the mode is none.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
     return judge(Tape.of_text(tape), mode, loop, twice=True)

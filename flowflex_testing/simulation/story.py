@@ -3,30 +3,36 @@
 from operator import itemgetter
 
 from flowflex_core.messages import Failure, Response
+from flowflex_testing.engine.store import Event
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.timeline import FIRST_MOMENT
 from flowflex_testing.simulation.world import Send, World
 
 
 def lines_of(world: World) -> list[str]:
-    """Tell of the world, of its flights and lives in the order of time, and of its ends."""
+    """Tell of the world, of all that happened in its order, and of its ends."""
     settings = world.sends[0].settings
     lines = [
         f"{world.mode}: {len(world.sends)} sends, max_retries={settings.max_retries}, "
         f"deadline={settings.deadline_seconds}, max_parallel_uploads={settings.max_parallel_uploads}, "
         f"storage like {world.store.switches.storage_dialect}, "
-        f"what may happen: {', '.join(mishap.name for mishap in world.menu) or 'nothing'}"
+        f"what may happen: {', '.join(dict.fromkeys(mishap.name for mishap in world.menu)) or 'nothing'}"
     ]
-    told = [(flight.at, _flight_line(flight)) for flight in world.network.flights]
-    told += [(moment, f"{_time(moment)}  {words}") for moment, words in world.notes]
-    lines += [line for _, line in sorted(told, key=itemgetter(0))]
+    # What one moment has of the loop stands in the order in which the loop did it; what the server did comes after.
+    told = [(flight.at, number, 1, _flight_line(flight)) for number, flight in enumerate(world.network.flights)]
+    told += [(moment, after, 0, f"{_time(moment)}  {words}") for after, moment, words in world.notes]
     for tenant in world.store.tenants.values():
-        lines += [
-            f"{_time(event.accepted_at)}  accepted {event.id} under {event.idempotency_key}: {event.payload}"
+        told += [
+            (event.accepted_at, len(world.network.flights), 1, f"{_time(event.accepted_at)}  {_event_words(event)}")
             for event in tenant.events
         ]
+    lines += [line for *_, line in sorted(told, key=itemgetter(0, 1, 2))]
     lines += [_send_line(send) for send in world.sends]
     return lines
+
+
+def _event_words(event: Event) -> str:
+    return f"the server accepts {event.id} under {event.idempotency_key}: {event.payload}"
 
 
 def _flight_line(flight: Flight) -> str:

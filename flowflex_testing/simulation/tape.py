@@ -32,8 +32,15 @@ class Tape:
 
     @classmethod
     def of_text(cls, text: str) -> "Tape":
-        """Return the tape that `str(tape)` wrote; where it has run out, all is as usual."""
-        return cls(bytes.fromhex(text))
+        """Return the tape that `str(tape)` wrote; where it has run out, all is as usual.
+
+        Raises:
+            ValueError: The text is no tape.
+        """
+        try:
+            return cls(bytes.fromhex(text))
+        except ValueError:
+            raise ValueError(f"a tape is written in hexadecimal digits, two a decision, not {text!r:.80}") from None
 
     def choose(self, bound: int) -> int:
         """Return a number from 0, which is the usual one, below `bound`, which is 256 at most."""

@@ -16,7 +16,7 @@ def write_tape(folder: Path, finding: Finding) -> Path:
 
 
 def read_tape(path: Path) -> tuple[Mode, str]:
-    """Return the mode and the text of a tape."""
+    """Return the mode and the text of a tape; raises ValueError where the file holds none."""
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     if not lines or lines[0] not in MODES:
         raise ValueError(f"{path} is no tape: its first line is one of {', '.join(MODES)}")

@@ -155,7 +155,7 @@ class World:
         menu: The mishaps that exist in this world.
         sends: What is sent.
         is_endless: Whether things went on for so long that they were not waited for.
-        notes: What else is to be told of it: when, and in words.
+        notes: What else is to be told of it: after how many flights, when, and in words.
     """
 
     def __init__(self, tape: Tape, mode: Mode) -> None:
@@ -185,7 +185,7 @@ class World:
         # How long nobody works on a send that is gone on with, if it is not at once.
         self.away = HOUR * _AWAY[choose(len(_AWAY))] if self.goes_on else 0.0
         self.is_endless = False
-        self.notes: list[tuple[float, str]] = []
+        self.notes: list[tuple[int, float, str]] = []
         self.timeline = Timeline()
         self.store = Store(
             [Tenant("default", API_KEY, API_SECRET, CODE)], ServerTime(self.timeline), _switches(choose(2)), STORAGE
@@ -206,7 +206,7 @@ class World:
 
     def note(self, send: Send, words: str) -> None:
         """Take in what is to be told where it failed."""
-        self.notes.append((self.timeline.now, f"send {send.number} {words}"))
+        self.notes.append((len(self.network.flights), self.timeline.now, f"send {send.number} {words}"))
 
     def may_live_again(self, send: Send) -> bool:
         """Whether another process may work on a send after the present one."""

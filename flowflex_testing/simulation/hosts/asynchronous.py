@@ -10,6 +10,10 @@ from flowflex_testing.simulation.hosts.host import Host
 from flowflex_testing.simulation.network import Flight
 from flowflex_testing.simulation.world import Send, World, content_of
 
+# What is done in the moment of a cancel may still be done.
+_MOMENT = 0.001
+_LET_OUT = "it is to let the cancellation out that was raised where it waited"
+
 AsyncRun = Callable[[SendEvent, "AsyncHost"], Coroutine[Any, Any, SendEventResult]]
 AsyncClientRun = Callable[["AsyncHost"], Coroutine[Any, Any, SendEventResult]]
 
@@ -27,7 +31,7 @@ class AsyncHost(Host):
     Attributes:
         catch_up: Brings the timeline to the present of the runtime, and whoever waits for it to look again.
         cancel: Cancels all that runs in this life.
-        is_given_up: Whether it was cancelled by its caller.
+        given_up_at: When it was cancelled by its caller; None where it was not.
     """
 
     def __init__(
@@ -42,7 +46,7 @@ class AsyncHost(Host):
         super().__init__(world, send, dies=dies, resumes=resumes)
         self.catch_up: Callable[[], object] = lambda: None
         self.cancel: Callable[[], object] = lambda: None
-        self.is_given_up = False
+        self.given_up_at: float | None = None
         self._make_event, self._stopped = runtime
         self._heard: dict[int, Any] = {}
 
@@ -61,12 +65,14 @@ class AsyncHost(Host):
         self._stay_dead()
         self.catch_up()
         world = self._world
+        if self.given_up_at is not None and world.timeline.now > self.given_up_at + _MOMENT:
+            raise RuntimeError(f"the loop was cancelled, and performs {request.id} all the same: {_LET_OUT}")
         flight = Flight(world.network, self, request, content)
         event = self._heard[id(flight)] = self._make_event()
         world.fly(flight, self._send)
         self._die_perhaps()
         if world.may_cancel and not self.is_over and world.tape.once_in(8):
-            self.is_given_up = True
+            self.given_up_at = world.timeline.now
             self.cancel()
         self.catch_up()
         try:
@@ -81,7 +87,7 @@ class AsyncHost(Host):
     def _gives_up(self, flight: Flight) -> None:
         """Let a flight end for a loop that has cancelled it, by a timeout of its own or because all is done."""
         self._heard.pop(id(flight), None)
-        if not self.is_over and not self.is_given_up:
+        if not self.is_over and self.given_up_at is None:
             self.catch_up()
             flight.is_waited_for_no_more()
 
@@ -106,9 +112,12 @@ class AsyncHost(Host):
     async def live(self, run: AsyncClientRun) -> float | None:
         """Run a loop, and write down how it ended; return in how many seconds another life begins, None for never."""
         try:
-            return self.succeeded(await run(self))
+            result = await run(self)
         except FlowFlexError as error:
             return self.failed(error)
+        if self.given_up_at is not None and not isinstance(result, SendEventResult):
+            raise TypeError(f"the loop was cancelled, and returned {result!r:.80}: {_LET_OUT}")
+        return self.succeeded(result)
 
 
 def with_operation(run: AsyncRun) -> AsyncClientRun:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from math import inf, nextafter
 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncHost, AsyncRun, with_operation
-from flowflex_testing.simulation.hosts.host import NOTHING_WILL_HAPPEN
+from flowflex_testing.simulation.hosts.host import ENDLESS, NOTHING_WILL_HAPPEN
 from flowflex_testing.simulation.tape import Tape
-from flowflex_testing.simulation.timeline import Timeline
+from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
 from flowflex_testing.simulation.world import Send, World
 
 # A schedule takes some hundreds.
@@ -32,7 +32,7 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
             try:
                 away = await life
             except asyncio.CancelledError:
-                if host.is_given_up:
+                if host.given_up_at is not None:
                     host.was_cancelled()
                 elif not host.is_dead:
                     raise RuntimeError("it was cancelled by itself, and not by its caller") from None
@@ -53,7 +53,11 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
     def loop(world: World) -> None:
         event_loop = _TimelineEventLoop(world.timeline, world.tape)
         with asyncio.Runner(loop_factory=lambda: event_loop) as runner:
-            runner.run(every_send(world))
+            try:
+                runner.run(every_send(world))
+            finally:
+                # What is cancelled now was left behind by what went wrong, and that is told.
+                event_loop.set_exception_handler(lambda _loop, _context: None)
         while world.timeline.run_next():
             pass
 
@@ -86,7 +90,9 @@ class _TimelineSelector(selectors.SelectSelector):
         self._rounds += 1
         if self._rounds > _MOST_ROUNDS:
             self._rounds = 0  # for the tasks to be cancelled
-            raise RuntimeError(f"the event loop has gone round {_MOST_ROUNDS:,} times, and the sends have not ended")
+            raise RuntimeError(
+                f"the event loop has gone round {_MOST_ROUNDS:,} times, and the sends have not ended: {ENDLESS}"
+            )
         return []
 
 
@@ -96,4 +102,5 @@ class _TimelineEventLoop(asyncio.SelectorEventLoop):
         self._timeline = timeline
 
     def time(self) -> float:
-        return self._timeline.now
+        # As everywhere, it is no time of day: one that is told to the core in place of that is found.
+        return self._timeline.now - FIRST_MOMENT

@@ -15,7 +15,14 @@ from flowflex_testing.simulation.world import Send, World, payload_in
 # does not come near.
 _MOST_CALLS = 100_000
 
-NOTHING_WILL_HAPPEN = "the loop waits, and nothing will ever happen"
+NOTHING_WILL_HAPPEN = (
+    "the loop waits, and nothing will ever happen: does it hand every outcome in, and do all its work by its host, "
+    "without threads and sockets?"
+)
+ENDLESS = (
+    "does it wait turn.wait seconds where there is nothing to perform, tell the time by host.now(), and hand every "
+    "outcome in?"
+)
 
 
 class ProcessDied(BaseException):
@@ -67,6 +74,8 @@ class Host:
 
     def save(self, snapshot: str) -> None:
         """Keep a snapshot where the death of the process does not reach it."""
+        if not isinstance(snapshot, str):
+            raise TypeError(f"host.save keeps text, as operation.snapshot() returns it, not {type(snapshot).__name__}")
         self._count()
         self._die_perhaps()
         self._send.snapshots.append(snapshot)
@@ -130,6 +139,8 @@ class Host:
     def succeeded(self, result: SendEventResult) -> float | None:
         """Write down that the loop returned."""
         if not self.is_dead:
+            if not isinstance(result, SendEventResult):
+                raise TypeError(f"the loop returned {result!r:.80}, and not the SendEventResult of its operation")
             self._end()
             self._send.result = result
         return None
@@ -175,8 +186,7 @@ class Host:
         self._calls += 1
         if self._calls > _MOST_CALLS:
             raise RuntimeError(
-                f"the loop has called its host {_MOST_CALLS:,} times, and its send has not ended: does it wait "
-                "turn.wait seconds where there is nothing to perform?"
+                f"the loop has called its host {_MOST_CALLS:,} times, and its send has not ended: {ENDLESS}"
             )
 
     # Death

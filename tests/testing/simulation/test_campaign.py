@@ -1,6 +1,8 @@
 """Campaigns: many schedules keep every rule, and what breaks one is shrunk, told and kept."""
 
+from itertools import chain, count, repeat
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -79,11 +81,73 @@ def test_the_command_tells_what_a_campaign_was_like(capsys, tmp_path):
 
 
 def test_the_command_replays_a_tape(capsys, tmp_path):
-    """The command runs one tape again, and says that every rule holds."""
+    """The command runs one tape again, says that every rule holds, and tells what happened."""
     found = judge(Tape(b""), "safety", broken)
     assert found is not None
     assert main(["--replay", str(write_tape(tmp_path, found))]) == 0
-    assert capsys.readouterr().out == "every rule holds\n"
+    first, *story = capsys.readouterr().out.splitlines()
+    assert first == "every rule holds"
+    assert [line.split()[0] for line in story] == ["safety:", *["+0.000", "+0.080", "+0.160", "+0.200", "+0.240"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--replay", "missing.tape"], "argument --replay: [Errno 2] No such file or directory: 'missing.tape'"),
+        (
+            ["--replay", "odd.tape"],
+            "argument --replay: a tape is written in hexadecimal digits, two a decision, not 'xyz'",
+        ),
+        (["--replay", "other.tape"], "argument --replay: other.tape is no tape"),
+        (["--schedules", "0"], "argument --schedules: must be 1 or more, not 0"),
+        (["--jobs", "-1"], "argument --jobs: must be 1 or more, not -1"),
+        (["--minutes", "0"], "argument --minutes: must be more than 0, not 0"),
+        (["--minutes", "inf"], "argument --minutes: must be more than 0, not inf"),
+    ],
+)
+def test_a_wrong_command_line_is_told(capsys, tmp_path, monkeypatch, arguments, words):
+    """What cannot be run is one sentence that names the option, and exit code 2."""
+    monkeypatch.chdir(tmp_path)
+    Path("odd.tape").write_text("chaos\nxyz\n")
+    Path("other.tape").write_text("hello\n")
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_soak_ends_when_its_time_is_over(capsys, monkeypatch):
+    """It does not finish a round that would take longer, and takes a new seed for each."""
+    times = chain(range(7), repeat(70))  # the second round begins at 6
+    monkeypatch.setattr("flowflex_testing.simulation.__main__.time", SimpleNamespace(monotonic=lambda: next(times)))
+    assert main(["--minutes", "1", "--schedules", "1000", "--jobs", "1"]) == 0
+    told = capsys.readouterr().out
+    assert told.count("seed ") == 2
+    assert "1,000 schedules in" in told
+    assert "500 schedules in" in told
+
+
+@pytest.mark.parametrize(
+    ("tape", "mode", "words"), [("00", "chaotic", "mode must be one of"), ("xyz", "chaos", "hexa")]
+)
+def test_only_a_tape_is_replayed(tape, mode, words):
+    """Another mode, or text that is no tape, is refused, and is no finding."""
+    with pytest.raises(ValueError, match=words):
+        replayed(tape, mode)
+
+
+def test_simplifying_ends_in_some_seconds(monkeypatch):
+    """Where every try takes long, the simplest tape so far is told."""
+    found = run_schedules("tests", range(5), broken).findings["it_ends"]
+    seconds = count(0, 6)
+    monkeypatch.setattr("flowflex_testing.simulation.campaign.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    tries = []
+
+    def counted(world):
+        tries.append(world)
+
+    shrunk(found, counted)
+    assert len(tries) == 2  # one before the time was over, and one to tell it
 
 
 def test_cores_do_not_matter():

@@ -27,7 +27,7 @@ def test_processes_die_and_callers_go_on(host):
     assert any(send.came_with_errors for send in sends)
     assert any(send.snapshots and not send.came_with_errors for send in sends)
     assert any(send.result is not None for send in sends)
-    deaths = [moment for world in worlds for moment, words in world.notes if "is killed" in words]
+    deaths = [moment for world in worlds for _, moment, words in world.notes if "is killed" in words]
     departures = {flight.at for world in worlds for flight in world.network.flights}
     landings = {flight.landed_at for world in worlds for flight in world.network.flights}
     assert departures & set(deaths)
@@ -86,7 +86,7 @@ def test_a_loop_may_save_what_came_with_an_error():
     """A process that dies when it has saved the snapshot of an error has all attempts again in its next life."""
     loop = blocking(saves_the_end, dies=True)
     assert first_finding("v2", 1_000, loop) is None
-    assert any(" from snapshot " in words for world in worlds_of("v2", 300, loop) for _, words in world.notes)
+    assert any(" from snapshot " in words for world in worlds_of("v2", 300, loop) for _, _, words in world.notes)
 
 
 def test_a_loop_that_uploads_again_what_it_has_saved_is_found(tmp_path):

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 import trio
 
+from examples import asyncio_loop
+from flowflex_core import Failure
 from flowflex_testing.simulation.campaign import assert_every_rule_holds, first_finding, replayed
 from flowflex_testing.simulation.hosts import blocking, on_asyncio, on_trio
 from flowflex_testing.simulation.schedule import judge
@@ -136,6 +138,120 @@ def test_what_asyncio_lets_pass_is_found(loop, words):
     found = first_finding("misfits", 1_000, on_asyncio(loop))
     assert found is not None
     assert words in found.words
+
+
+async def swallows_a_cancel(operation, host):
+    """Take a cancel for nothing."""
+    try:
+        return await loops.with_asyncio(operation, host)
+    except asyncio.CancelledError:
+        return None
+
+
+async def swallows_a_cancel_on_trio(operation, host):
+    """Take a cancel for nothing."""
+    result = None
+    try:
+        result = await loops.with_trio(operation, host)
+    except* trio.Cancelled:
+        pass
+    return result
+
+
+async def goes_on_after_a_cancel(operation, host):
+    """Take a cancel for a failure of the request."""
+
+    async def perform(request):
+        try:
+            return await host.perform(request)
+        except asyncio.CancelledError:
+            return Failure(request.id, "connection", "cancelled", sent=True)
+
+    turn = operation.advance(host.now())
+    while not turn.done:
+        outcomes = [await perform(request) for request in turn.requests]
+        if not outcomes:
+            await asyncio.sleep(turn.wait)
+        turn = operation.advance(host.now(), *outcomes)
+    return operation.result()
+
+
+@pytest.mark.parametrize(
+    ("loop", "words"),
+    [
+        (on_asyncio(swallows_a_cancel), "the loop was cancelled, and returned None"),
+        (on_trio(swallows_a_cancel_on_trio), "the loop was cancelled, and returned None"),
+        (on_asyncio(goes_on_after_a_cancel), "the loop was cancelled, and performs "),
+    ],
+)
+def test_a_cancel_that_is_swallowed_is_found(loop, words):
+    """A loop that does not let the cancellation of its caller out is found, on both runtimes."""
+    found = next(
+        found
+        for n in range(600)
+        if (found := judge(Tape.of_seed(f"misfits/{n}"), "chaos", loop)) and words in found.words
+    )
+    assert found.rule == "nothing_is_raised"
+    assert "it is to let the cancellation out" in found.words
+
+
+def returns_nothing(operation, host):
+    """Forget the result."""
+
+
+def returns_words(operation, host):
+    """Give something else for a result."""
+    return "sent!"
+
+
+def saves_a_mapping(operation, host):
+    """Keep something else than text."""
+    host.save({})
+
+
+@pytest.mark.parametrize(
+    ("loop", "words"),
+    [
+        (returns_nothing, "the loop returned None, and not the SendEventResult"),
+        (returns_words, "the loop returned 'sent!', and not the SendEventResult"),
+        (saves_a_mapping, "host.save keeps text, as operation.snapshot() returns it, not dict"),
+    ],
+)
+def test_what_a_loop_gives_is_looked_at(loop, words):
+    """What is neither a result nor a snapshot is told as what it is."""
+    found = judge(Tape(b""), "safety", blocking(loop))
+    assert found is not None
+    assert words in found.words
+
+
+async def looks_at_the_loops_clock(operation, host):
+    """Tell the core the time of the event loop, which is none of the day."""
+    return await asyncio_loop.run(operation, host.perform, host.save, asyncio.get_running_loop().time)
+
+
+def test_a_clock_that_is_none_of_the_day_is_found():
+    """A loop that tells the core the time of its event loop loses it with its process, and is found."""
+    found = first_finding("misfits", 1_000, on_asyncio(looks_at_the_loops_clock, dies=True))
+    assert found is not None
+
+
+async def looks_at_the_machines_clock(operation, host):
+    """Forget that the time is that of the simulation."""
+    return await asyncio_loop.run(operation, host.perform, host.save)
+
+
+def test_a_forgotten_clock_is_told():
+    """A loop that asks the machine for the time, and so waits for ever, is told where the time is to be had."""
+    found = first_finding("misfits", 100, on_asyncio(looks_at_the_machines_clock))
+    assert found is not None
+    assert "tell the time by host.now()" in found.words
+
+
+def test_nothing_but_the_finding_is_told(capfd):
+    """What asyncio would say of the tasks that a broken loop leaves behind does not hide what is wrong with it."""
+    assert first_finding("misfits", 1_000, on_asyncio(leaves_tasks)) is not None
+    assert first_finding("misfits", 1_000, on_asyncio(cancels_itself)) is not None
+    assert capfd.readouterr().err == ""
 
 
 def breaks(operation, host):
