@@ -28,6 +28,7 @@ async def run(
 
     Raises:
         FlowFlexError: What ended the send.
+        ExceptionGroup: Holds what `save` or `perform` raised, as that of every nursery does.
     """
     came, coming = trio.open_memory_channel[Outcome](math.inf)
 

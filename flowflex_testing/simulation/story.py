@@ -13,7 +13,7 @@ def lines_of(world: World) -> list[str]:
     """Tell of the world, of all that happened in its order, and of its ends."""
     settings = world.sends[0].settings
     lines = [
-        f"{world.mode}: {len(world.sends)} sends, max_retries={settings.max_retries}, "
+        f"{world.mode}: {_sends(len(world.sends))}, max_retries={settings.max_retries}, "
         f"deadline={settings.deadline_seconds}, max_parallel_uploads={settings.max_parallel_uploads}, "
         f"storage like {world.store.switches.storage_dialect}, "
         f"what may happen: {', '.join(dict.fromkeys(mishap.name for mishap in world.menu)) or 'nothing'}"
@@ -29,6 +29,10 @@ def lines_of(world: World) -> list[str]:
     lines += [line for *_, line in sorted(told, key=itemgetter(0, 1, 2))]
     lines += [_send_line(send) for send in world.sends]
     return lines
+
+
+def _sends(number: int) -> str:
+    return "1 send" if number == 1 else f"{number} sends"
 
 
 def _event_words(event: Event) -> str:

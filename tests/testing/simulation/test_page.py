@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from flowflex_testing.simulation.invariants import ALWAYS, PROMISES
+from flowflex_testing.simulation.mishaps import ALPHABET
 from flowflex_testing.simulation.world import MODES
 from tests.testing.simulation.mutants import MUTANTS
 
@@ -20,6 +21,12 @@ def test_every_mode_has_its_row():
     """Each mode stands on the page."""
     for mode in MODES:
         assert f"| `{mode}` |" in PAGE
+
+
+def test_every_mishap_has_its_row():
+    """Each mishap of which a story may speak stands on the page, in the words of the code."""
+    for mishap in ALPHABET:
+        assert f"| {mishap.name} | {mishap.strike.__doc__} |" in PAGE
 
 
 def test_the_mutants_are_counted():

@@ -25,7 +25,7 @@ def test_a_life_begins_before_its_requests():
         (story, place)
         for story in stories
         for place, line in enumerate(story)
-        if "begins life 2" in line and " 1 sends" in story[0]
+        if "begins life 2" in line and " 1 send," in story[0]
     ]
     assert begun
     for story, place in begun:
