@@ -15,21 +15,25 @@ from flowflex_core import Outcome, Request, SendEvent, SendEventResult
 async def run(
     operation: SendEvent,
     perform: Callable[[Request], Awaitable[Outcome]],
-    save: Callable[[str], None],
-    now: Callable[[], float] = time.time,
+    save: Callable[[str], None] | None = None,
+    now: Callable[[], float] | None = None,
 ) -> SendEventResult:
     """Drive an operation to its end.
 
     Args:
         operation: What `SendEvent.start` or `SendEvent.resume` returned.
         perform: Performs a request within its bounds, and returns what came of it; raises nothing but cancellation.
-        save: Keeps a snapshot where it outlives the process.
-        now: Tells the seconds since the epoch.
+        save: Keeps a snapshot where it outlives the process. Leave it out for files that are bytes or open, which no
+            snapshot can name.
+        now: Tells the seconds since the epoch; if it is left out, a clock that goes on steadily when that of the
+            machine is set anew, and moves no deadline by that.
 
     Raises:
         FlowFlexError: What ended the send.
-        ExceptionGroup: Holds what `save` or `perform` raised, as that of every nursery does.
+        ExceptionGroup: Holds what `perform`, `save` or the making of a snapshot raised, as that of every nursery.
     """
+    offset = time.time() - time.monotonic()
+    now = now or (lambda: offset + time.monotonic())
     came, coming = trio.open_memory_channel[Outcome](math.inf)
 
     async def work(request: Request) -> None:
@@ -38,7 +42,7 @@ async def run(
     async with trio.open_nursery() as nursery:
         turn = operation.advance(now())
         while not turn.done:
-            if turn.checkpoint:
+            if turn.checkpoint and save is not None:
                 save(operation.snapshot())
             for request in turn.requests:
                 nursery.start_soon(work, request)

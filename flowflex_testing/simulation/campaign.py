@@ -31,7 +31,7 @@ class Tally:
         flights: How many requests left.
         mishaps: How often each mishap struck.
         ends: How often a send of each mode ended how.
-        findings: What was wrong, a finding for each rule and mode that was broken: the first.
+        findings: What was wrong, a finding for each rule that was broken: the first.
         broken: How often each rule was broken.
         seconds: How long they took, on one core.
     """

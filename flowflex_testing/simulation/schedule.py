@@ -1,5 +1,6 @@
 """One schedule: a tape, a mode and a loop, run to its end and held against the invariants."""
 
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from flowflex_testing.simulation.story import lines_of
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.world import MODES, Mode, World
 
-_HERE = str(Path(__file__).parent)
+_NOT_TOLD = re.compile(rf"^{re.escape(str(Path(__file__).parent))}|[/\\]asyncio[/\\]|[/\\]trio[/\\]_")
 
 # Runs every send of a world: `drive` is that of the core alone, and an embedder has one of its own.
 Loop = Callable[[World], None]
@@ -76,10 +77,10 @@ def attempt(tape: Tape, mode: Mode, loop: Loop) -> tuple[World, Wrong | None]:
 
 
 def _told(error: BaseException) -> str:
-    """Say what was raised, and where: the last lines that led there, those of this package left out."""
+    """Say what was raised, and where: the last lines that led there, those of this package and of runtimes left out."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_HERE)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not _NOT_TOLD.search(frame.filename)]
     places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames[-3:])
     return f"{type(error).__name__}: {error}" + (f" (at {places})" if places else "")
 
@@ -87,8 +88,12 @@ def _told(error: BaseException) -> str:
 def conclude(world: World, wrong: Wrong | None, loop: Loop, *, seed: str = "", twice: bool = False) -> Finding | None:
     """Return what is wrong with a schedule that was run; `twice` to run it again, and see that it replays."""
     tape, mode = world.tape, world.mode
-    if wrong is None and twice and lines_of(world) != lines_of(run(Tape(bytes(tape.taken)), mode, loop)):
-        wrong = ("the_same_tape_tells_the_same_story", "it went another way the second time")
+    if wrong is None and twice:
+        again, second = attempt(Tape(bytes(tape.taken)), mode, loop)
+        if second is not None:
+            wrong = ("the_same_tape_tells_the_same_story", f"the second time, {': '.join(second)}")
+        elif lines_of(world) != lines_of(again):
+            wrong = ("the_same_tape_tells_the_same_story", "it went another way the second time")
     if wrong is None:
         return None
     return Finding(*wrong, mode, str(tape), seed, tuple(lines_of(world)))

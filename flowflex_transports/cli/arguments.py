@@ -44,10 +44,14 @@ class _Parser(argparse.ArgumentParser):
 
     _as_json = False
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
     def parse_known_args(self, *args: Any, **options: Any) -> Any:
         """Refuse what is unknown here: the parser of all commands would point at its own help, not at the command's."""
         words: Sequence[str] | None = args[0]  # as argparse gives them itself
-        self._as_json = "--json" in (sys.argv[1:] if words is None else words)
+        words = list(sys.argv[1:] if words is None else words)
+        self._as_json = "--json" in words[: words.index("--") if "--" in words else None]
         known, unknown = super().parse_known_args(*args, **options)
         if unknown:
             self.error(f"unrecognized arguments: {', '.join(map(repr, unknown))}")

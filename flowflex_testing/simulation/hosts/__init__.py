@@ -15,7 +15,8 @@
 
 `blocking` takes such a function, `on_asyncio` an async one that runs on an event loop of asyncio, in which
 `asyncio.sleep` and timeouts take no real time, and `on_trio` one that runs on trio. With `dies=True` processes are
-killed in any call of the host, and the loop is given an operation that goes on from the last snapshot that was saved.
+killed where they perform, sleep or save, and the loop is given an operation that goes on from the last snapshot that
+was saved.
 
 `blocking_client` takes a function of a host alone, for a client that has its loop within: the host is its transport.
 

@@ -14,6 +14,9 @@ from flowflex_testing.simulation.world import Send, World
 # A schedule takes some hundreds.
 _MOST_ROUNDS = 100_000
 
+# A cancel goes through one task a round, and each `wait_for` of Python 3.11 is one.
+_MOST_LAYERS = 20
+
 
 def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
     """Make a loop out of an async function that runs on asyncio; the sends of a world run at the same time.
@@ -32,6 +35,9 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
             try:
                 away = await life
             except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise  # by Ctrl-C, and no loop has done anything
                 if host.given_up_at is not None:
                     host.was_cancelled()
                 elif not host.is_dead:
@@ -43,7 +49,9 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
             if host.is_dead:
                 away = host.died()
                 continue
-            await asyncio.sleep(0)  # for what was cancelled last
+            for _ in range(_MOST_LAYERS):
+                if host.is_waited_for:
+                    await asyncio.sleep(0)  # for what was cancelled last
             if host.is_waited_for:
                 raise RuntimeError("it ended with requests in flight, and their tasks were not cancelled")
 

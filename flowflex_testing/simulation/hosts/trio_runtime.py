@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flowflex_testing.simulation.hosts.asynchronous import AsyncClientRun, AsyncHost, AsyncRun, with_operation
-from flowflex_testing.simulation.hosts.host import NOTHING_WILL_HAPPEN, ProcessDied
+from flowflex_testing.simulation.hosts.host import ENDLESS, NOTHING_WILL_HAPPEN, ProcessDied
 from flowflex_testing.simulation.timeline import FIRST_MOMENT, Timeline
 from flowflex_testing.simulation.world import Send, World
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 # Seconds that no loop waits for.
 _EVER = 1e6
+
+# A schedule takes some hundreds.
+_MOST_STEPS = 50_000
 
 
 def on_trio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
@@ -62,6 +65,8 @@ def _at_the_same_time(run: AsyncClientRun, *, dies: bool, resumes: bool) -> Call
     async def every_send(world: World, clock: trio.testing.MockClock) -> None:
         pump = _Pump(world.timeline, clock, trio.Event())
         async with trio.open_nursery() as nursery:
+            steps = _Steps(nursery.cancel_scope)
+            trio.lowlevel.add_instrument(cast("trio.abc.Instrument", steps))
             nursery.start_soon(pump.run, nursery.cancel_scope)
             async with trio.open_nursery() as senders:
                 for send in world.sends:
@@ -69,17 +74,41 @@ def _at_the_same_time(run: AsyncClientRun, *, dies: bool, resumes: bool) -> Call
             nursery.cancel_scope.cancel()
         if pump.is_stuck:
             raise RuntimeError(NOTHING_WILL_HAPPEN)
+        if steps.are_too_many:
+            raise RuntimeError(f"its tasks have taken {_MOST_STEPS:,} steps, and the sends have not ended: {ENDLESS}")
 
     def loop(world: World) -> None:
         clock = trio.testing.MockClock(autojump_threshold=0)
         # So that trio shuffles what is ready at the same time by the tape; pytest-trio does the same for Hypothesis.
         shuffled = Random(world.tape.choose(256))  # noqa: S311 - no secret
         with patch.multiple("trio._core._run", _r=shuffled, _ALLOW_DETERMINISTIC_SCHEDULING=True):
-            trio.run(every_send, world, clock, clock=clock)
+            try:
+                trio.run(every_send, world, clock, clock=clock)
+            except BaseExceptionGroup as group:
+                if group.split(KeyboardInterrupt)[1] is None:
+                    raise KeyboardInterrupt from None
+                raise
         while world.timeline.run_next():
             pass
 
     return loop
+
+
+class _Steps:
+    """An instrument of trio that counts the steps of tasks, and cancels everything where they are too many."""
+
+    def __init__(self, everything: "trio.CancelScope") -> None:
+        self._everything = everything
+        self._count = 0
+
+    @property
+    def are_too_many(self) -> bool:
+        return self._count > _MOST_STEPS
+
+    def before_task_step(self, _task: object) -> None:
+        self._count += 1
+        if self.are_too_many:
+            self._everything.cancel()
 
 
 class _Pump:

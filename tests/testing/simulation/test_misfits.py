@@ -1,6 +1,7 @@
 """Loops that do what they should not: each is found, or said to be endless, and none can hold the simulator up."""
 
 import asyncio
+import signal
 from typing import Any
 
 import pytest
@@ -48,6 +49,13 @@ async def looks_again_and_again(operation, host):
         await asyncio.sleep(0)
 
 
+async def looks_again_and_again_on_trio(operation, host):
+    """Wait without time."""
+    operation.advance(host.now())
+    while True:
+        await trio.lowlevel.checkpoint()
+
+
 @pytest.mark.parametrize(
     ("loop", "words"),
     [
@@ -56,6 +64,7 @@ async def looks_again_and_again(operation, host):
         (blocking(asks_again_and_again), "does it wait turn.wait seconds"),
         (blocking(sleeps_again_and_again), "does it wait turn.wait seconds"),
         (on_asyncio(looks_again_and_again), "has gone round"),
+        (on_trio(looks_again_and_again_on_trio), "its tasks have taken 50,000 steps"),
     ],
 )
 def test_a_loop_without_an_end_is_an_error(loop, words):
@@ -254,6 +263,69 @@ def test_nothing_but_the_finding_is_told(capfd):
     assert first_finding("misfits", 1_000, on_asyncio(leaves_tasks)) is not None
     assert first_finding("misfits", 1_000, on_asyncio(cancels_itself)) is not None
     assert capfd.readouterr().err == ""
+
+
+async def in_layers(operation, host):
+    """Cancel in the end what waits behind timeouts in timeouts, and do not wait for it."""
+
+    async def perform(request):
+        outcome = host.perform(request)
+        for _ in range(3):
+            outcome = asyncio.wait_for(outcome, 1e9)
+        return await outcome
+
+    tasks = set()
+    turn = operation.advance(host.now())
+    try:
+        while not turn.done:
+            tasks |= {asyncio.ensure_future(perform(request)) for request in turn.requests}
+            done: set[asyncio.Task[Any]] = set()
+            if tasks:
+                done, tasks = await asyncio.wait(tasks, timeout=turn.wait, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(turn.wait)
+            turn = operation.advance(host.now(), *[task.result() for task in done])
+    finally:
+        for task in tasks:
+            task.cancel()
+    return operation.result()
+
+
+def test_a_cancel_may_take_its_time():
+    """What was cancelled, and has layers to go through, is not taken for left behind."""
+    assert_every_rule_holds(on_asyncio(in_layers), seed="misfits", schedules=300)
+
+
+async def strikes(operation, host):
+    """Press Ctrl-C while a request is in flight."""
+    turn = operation.advance(host.now())
+    signal.raise_signal(signal.SIGINT)
+    await host.perform(turn.requests[0])
+
+
+@pytest.mark.parametrize("on", [on_asyncio, on_trio])
+def test_ctrl_c_is_no_finding(on):
+    """It ends the simulation as it ends any program, and says nothing against the loop."""
+    with pytest.raises(KeyboardInterrupt):
+        judge(Tape(b""), "safety", on(strikes))
+
+
+def test_a_loop_that_raises_the_second_time_is_found():
+    """What leaks from one run into the next does not replay, and is told with its tape."""
+    runs = []
+
+    def leaks(operation, host):
+        runs.append(operation)
+        if len(runs) > 1:
+            raise ValueError("it is there already")
+        return loops.sequential(operation, host)
+
+    found = judge(Tape(b""), "safety", blocking(leaks), twice=True)
+    assert found is not None
+    assert found.rule == "the_same_tape_tells_the_same_story"
+    assert found.words.startswith(
+        "the second time, nothing_is_raised: ValueError: it is there already (at test_misfits.py:"
+    )
 
 
 def breaks(operation, host):

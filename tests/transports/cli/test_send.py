@@ -115,6 +115,13 @@ def test_bad_input_is_told_as_json_too(flowflex, arguments):
     assert set(json.loads(run.stdout)) >= {"error", "code", "status", "idempotency_key"}
 
 
+@pytest.mark.parametrize("arguments", [["send", "e", "--js"], ["send", "e", "--bogus", "--", "--json"]])
+def test_what_is_not_the_option_asks_for_no_json(flowflex, arguments):
+    """No beginning of an option stands for it, and behind `--` none is one."""
+    run = flowflex(*arguments)
+    assert (run.returncode, run.stdout) == (2, "")
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_missing_setting_names_its_variable(flowflex, transport):
     """Whoever has not set the environment is told what to set."""
