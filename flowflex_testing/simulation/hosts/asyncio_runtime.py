@@ -37,7 +37,7 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is not None and task.cancelling():
-                    raise  # by Ctrl-C, and no loop has done anything
+                    raise  # by Ctrl-C, or for what another send did: this loop has done nothing
                 if host.given_up_at is not None:
                     host.was_cancelled()
                 elif not host.is_dead:
@@ -64,7 +64,7 @@ def on_asyncio(run: AsyncRun, *, dies: bool = False) -> Callable[[World], None]:
             try:
                 runner.run(every_send(world))
             finally:
-                # What is cancelled now was left behind by what went wrong, and that is told.
+                # What the other sends make of being cancelled now is no matter: what ended this is told.
                 event_loop.set_exception_handler(lambda _loop, _context: None)
         while world.timeline.run_next():
             pass

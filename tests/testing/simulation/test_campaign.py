@@ -1,5 +1,6 @@
 """Campaigns: many schedules keep every rule, and what breaks one is shrunk, told and kept."""
 
+from dataclasses import replace
 from itertools import chain, count, repeat
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from flowflex_testing.simulation.__main__ import main
 from flowflex_testing.simulation.campaign import replayed, run_campaign, run_schedules, shrunk
 from flowflex_testing.simulation.mishaps import ALPHABET
 from flowflex_testing.simulation.schedule import judge
+from flowflex_testing.simulation.sending import drive
 from flowflex_testing.simulation.tape import Tape
 from flowflex_testing.simulation.tapes import read_tape, write_tape
 
@@ -138,16 +140,17 @@ def test_only_a_tape_is_replayed(tape, mode, words):
 
 def test_simplifying_ends_in_some_seconds(monkeypatch):
     """Where every try takes long, the simplest tape so far is told."""
-    found = run_schedules("tests", range(5), broken).findings["it_ends"]
+    found = replace(run_schedules("tests", range(5), broken).findings["it_ends"], tape="01" * 50)
     seconds = count(0, 6)
     monkeypatch.setattr("flowflex_testing.simulation.campaign.time", SimpleNamespace(monotonic=lambda: next(seconds)))
     tries = []
 
-    def counted(world):
+    def keeps_every_rule(world):
         tries.append(world)
+        drive(world)
 
-    shrunk(found, counted)
-    assert len(tries) == 2  # one before the time was over, and one to tell it
+    assert shrunk(found, keeps_every_rule) == found
+    assert len(tries) == 1 + 2  # one before the time is over; to tell what is left, it is run twice
 
 
 def test_cores_do_not_matter():
